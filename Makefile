@@ -1,0 +1,63 @@
+# `make demo` and `make test` install everything they need into .venv; `make setup` is that step alone.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+RUN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# The CPU build where there is no NVIDIA driver; any other build: make setup TORCH=torch==2.13.0 TORCH_INDEX=...
+TORCH ?= torch==2.13.0$(if $(shell command -v nvidia-smi),,+cpu)
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PIP := $(RUN)/pip install --quiet --disable-pip-version-check
+
+WORKDIR ?= runs/demo
+
+.PHONY: setup demo test test-fast check format bench docs clean
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+help:
+	@echo "make demo    install, then run the whole recipe at toy size (WORKDIR=$(WORKDIR))"
+	@echo "make test    install, then run every test"
+	@echo "make check   ruff, mypy --strict, formatting"
+	@echo "make bench   time a training step and the start-up of every stage"
+	@echo "make setup   only install"
+
+setup: $(STAMP)
+
+$(STAMP): $(wildcard requirements/*.txt) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else \
+	  "langadapt needs Python 3.11, found %d.%d: make setup PYTHON=/path/to/python3.11" % sys.version_info[:2])'
+	@echo "setup: Python packages into $(VENV) (about 1.5 GB, 3 minutes)"
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) "$(TORCH)" 2>/dev/null || { \
+	  echo "setup: $(TORCH) is in no configured index, asking $(TORCH_INDEX)"; \
+	  $(PIP) "$(TORCH)" --extra-index-url $(TORCH_INDEX); }
+	@$(PIP) --no-deps -r requirements/lock.txt
+	@$(PIP) --no-deps -r requirements/nemo.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP)
+	@$(RUN)/langadapt demo --workdir $(WORKDIR)
+
+test: $(STAMP)
+	@HF_HUB_OFFLINE=1 $(RUN)/pytest
+
+test-fast: $(STAMP)
+	@HF_HUB_OFFLINE=1 $(RUN)/pytest -m "not slow"
+
+check: $(STAMP)
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+
+format: $(STAMP)
+	@$(RUN)/ruff check --fix .
+	@$(RUN)/ruff format .
+
+bench: $(STAMP)
+	@$(RUN)/python -m benchmarks.start_up
+	@$(RUN)/python -m benchmarks.train_step
+
+clean:
+	rm -rf runs .pytest_cache .mypy_cache .ruff_cache

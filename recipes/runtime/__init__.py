@@ -1,0 +1,1 @@
+"""The NeMo stack on whatever hardware is there: the only package that imports nemo, megatron or nemo_aligner."""

@@ -1,0 +1,192 @@
+"""Which ground a run takes: the container's stack as it is, or the portable one with its named patches."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from data_prep.errors import LangadaptError
+from recipes.runtime.portable.patch import Missing
+
+# The set NeMo-Aligner 0.7.0's own Dockerfile pins (docs/setup.md); requirements/nemo.txt installs the same.
+PINS = {"nemo-toolkit": "2.1.0", "megatron-core": "0.10.0", "nemo-aligner": "0.7.0"}
+
+FIX_SETUP = "make setup\nor, in this environment: pip install --no-deps -r requirements/nemo.txt"
+
+
+class EnvironmentMismatch(LangadaptError):
+    """The installed NeMo set is not the pinned one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What a run stands on.
+
+    Attributes:
+        name: `container` if nothing had to be patched, else `portable`.
+        device: `cpu`, or the name of CUDA device 0.
+        missing: Parts whose absence needs patches.
+        versions: Version of every library whose behaviour shapes a result.
+    """
+
+    name: Literal["container", "portable"]
+    device: str
+    missing: tuple[Missing, ...]
+    versions: dict[str, str]
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether torch sees a CUDA device."""
+        return self.device != "cpu"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the run record."""
+        return asdict(self)
+
+
+def installed_version(distribution: str) -> str | None:
+    """Version of an installed distribution, or None."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def has_apex() -> bool:
+    """Whether NVIDIA's apex is importable; PyPI's `apex`, a web toolkit, has no `apex.multi_tensor_apply`."""
+    try:
+        return importlib.util.find_spec("apex.multi_tensor_apply") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def has_transformer_engine() -> bool:
+    """Whether Transformer Engine with its torch extension is importable."""
+    try:
+        return importlib.util.find_spec("transformer_engine.pytorch") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def missing_parts(torch_version: str, *, has_cuda: bool) -> tuple[Missing, ...]:
+    """The parts of the container's stack that this environment lacks."""
+    major, minor = (int(part) for part in torch_version.split(".")[:2])
+    present: dict[Missing, bool] = {
+        "ngc_image": bool(os.environ.get("NVIDIA_PYTORCH_VERSION")),
+        "cuda": has_cuda,
+        "apex": has_apex(),
+        "transformer_engine": has_transformer_engine(),
+        "torch_before_2.6": (major, minor) < (2, 6),
+    }
+    return tuple(part for part, here in present.items() if not here)
+
+
+def ground_name(missing: tuple[Missing, ...]) -> Literal["container", "portable"]:
+    """Container where the GPU, apex and Transformer Engine are all there, else portable."""
+    return "portable" if {"cuda", "apex", "transformer_engine"} & set(missing) else "container"
+
+
+def versions() -> dict[str, str]:
+    """Versions of the stack, for the run record; absent parts are named so."""
+    names = [*PINS, "torch", "lightning", "transformers", "sentencepiece", "numpy", "datatrove", "langadapt"]
+    return {
+        "python": platform.python_version(),
+        **{name: installed_version(name) or "absent" for name in names},
+    }
+
+
+def check_pins() -> None:
+    """Refuses a wrong NeMo set by name, where upstream says that megatron-core "was not found".
+
+    Raises:
+        EnvironmentMismatch: A part is missing or has another version than the pin.
+    """
+    wrong = [
+        f"{name} {found or 'is not installed'} (needs {pin})"
+        for name, pin in PINS.items()
+        if (found := installed_version(name)) is None or found.split("+")[0] != pin
+    ]
+    if wrong:
+        raise EnvironmentMismatch(
+            "The NeMo set is not the pinned one: " + "; ".join(wrong) + ".",
+            where=sys.prefix,
+            why="NeMo 2.1.0 silently switches megatron-core off when its version is another one.",
+            fix=FIX_SETUP,
+        )
+
+
+def detect() -> Ground:
+    """Looks at what is installed; imports torch and nothing heavier."""
+    import torch
+
+    has_cuda = torch.cuda.is_available()
+    missing = missing_parts(torch.__version__, has_cuda=has_cuda)
+    return Ground(
+        name=ground_name(missing),
+        device=torch.cuda.get_device_name(0) if has_cuda else "cpu",
+        missing=missing,
+        versions=versions(),
+    )
+
+
+def prepare() -> Ground:
+    """Makes NeMo importable and runnable here, and says on what ground.
+
+    Call once per process, before nemo, megatron or nemo_aligner are imported.
+
+    Raises:
+        EnvironmentMismatch: The NeMo set is not the pinned one.
+    """
+    check_pins()
+    quiet_libraries()
+    ground = detect()
+    applied: list[str] = []
+    if ground.name == "portable":
+        from recipes.runtime import portable
+
+        applied = portable.apply(ground.missing)
+    if os.environ.get("RANK", "0") == "0":
+        patches = f", {len(applied)} patches: {' '.join(applied)}" if applied else ", nothing patched"
+        print(f"ground: {ground.name} on {ground.device}{patches}", flush=True)
+    return ground
+
+
+def quiet_libraries() -> None:
+    """Keeps upstream's import-time chatter out of a run's log, and every download off.
+
+    NeMo logs at warning level and above unless NEMO_TESTING or LANGADAPT_VERBOSE asks for more; hub access is
+    switched off because a recipe names all its inputs.
+    """
+    import logging
+    import warnings
+
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+    if os.environ.get("LANGADAPT_VERBOSE"):
+        return
+    warnings.filterwarnings("ignore")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    for name in (
+        "lightning",
+        "lightning.pytorch",
+        "lightning.fabric",
+        "torch.distributed",
+        "numexpr",
+        "datasets",
+    ):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def quiet_nemo() -> None:
+    """Keeps NeMo's information lines out of the terminal; warnings stay, and its log files hold everything."""
+    import logging as standard_logging
+
+    if os.environ.get("LANGADAPT_VERBOSE"):
+        return
+    from nemo.utils import logging
+
+    logging._handlers["stream_stdout"].setLevel(standard_logging.WARNING)  # noqa: SLF001

@@ -1,0 +1,46 @@
+"""Pre-training and continued pre-training with NeMo's MegatronGPTModel."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+
+def run(config: DictConfig, metrics_path: Path) -> None:
+    """Trains until `trainer.max_steps`, resuming from the newest checkpoint in the run folder if there is one.
+
+    The same classes in the same order as upstream's megatron_gpt_pretraining.py (NeMo v2.1.0). Every rank of the
+    job calls it.
+
+    Args:
+        config: A resolved config of the `pretrain` schema.
+        metrics_path: File for one JSON line a step.
+    """
+    import torch.multiprocessing
+    from nemo.collections.nlp.parts.megatron_trainer_builder import MegatronTrainerBuilder
+    from nemo.utils.exp_manager import exp_manager
+
+    from recipes.runtime.metrics import loggers
+
+    torch.multiprocessing.set_start_method("spawn", force=True)
+    trainer = MegatronTrainerBuilder(config).create_trainer()
+    exp_manager(trainer, config.exp_manager)
+    trainer.loggers = [*trainer.loggers, *loggers(metrics_path, config.trainer.max_steps)]
+    model = build_model(config, trainer)
+    trainer.fit(model)
+
+
+def build_model(config: DictConfig, trainer: object) -> object:
+    """A MegatronGPTModel with the weights of `model.restore_from_path`, or random ones where that is null."""
+    from nemo.collections.nlp.models.language_modeling.megatron_gpt_model import MegatronGPTModel
+    from nemo.collections.nlp.models.language_modeling.megatron_gpt_sft_model import MegatronGPTSFTModel
+    from nemo.collections.nlp.parts.nlp_overrides import NLPSaveRestoreConnector
+
+    source = config.model.get("restore_from_path")
+    if source is None:
+        return MegatronGPTModel(config.model, trainer)
+    return MegatronGPTModel.restore_from(
+        restore_path=source,
+        override_config_path=MegatronGPTSFTModel.merge_cfg_with(source, config),
+        trainer=trainer,
+        save_restore_connector=NLPSaveRestoreConnector(),
+    )

@@ -1,0 +1,152 @@
+"""Files that are either whole or not there: atomic writes, checksums, zstd JSONL shards.
+
+A shard is zstd-compressed JSON lines of Documents, written by one writer. Equal documents give equal bytes
+(single-threaded compression, no timestamps), so receipts can compare checksums.
+"""
+
+import contextlib
+import functools
+import gzip
+import hashlib
+import io
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+import zstandard
+
+from data_prep.documents import Document
+from data_prep.errors import DataError
+
+_CHUNK = 1 << 20
+_ZSTD_LEVEL = 3
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that takes its name only when it is complete and on disk.
+
+    Until then it is `.<name>.tmp` in the same folder; an exception removes it, a kill leaves it to be
+    overwritten by the next try.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file; remembered while its size and modification time stay the same."""
+    status = path.stat()
+    return _sha256(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _ZstdReader(io.RawIOBase):
+    """Decompressed bytes of a .zst file; raises EOFError where zstandard's own reader just stops short."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._compressed = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+        while not self._ready:
+            if not self._decompress():
+                return 0
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _decompress(self) -> bool:
+        """Take one step; False at the end of the file."""
+        self._compressed = self._compressed or self._file.read(_CHUNK // 8)
+        if not self._compressed:
+            if self._frame is not None:
+                raise EOFError("the file ends inside a compressed frame")
+            return False
+        if self._frame is None:
+            self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._ready = memoryview(self._frame.decompress(self._compressed))
+        self._compressed = self._frame.unused_data
+        if self._frame.eof:
+            self._frame = None
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """Open a plain, .gz or .zst file for reading lines of bytes."""
+    if path.suffix == ".gz":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if path.suffix == ".zst":
+        return io.BufferedReader(_ZstdReader(path.open("rb")), buffer_size=_CHUNK)
+    return path.open("rb")
+
+
+@contextlib.contextmanager
+def shard_writer(path: Path) -> Iterator[Callable[[str], None]]:
+    """A function that appends one JSON line to a shard; the shard appears when the block ends well."""
+    compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
+    with atomic_write(path) as file, compressor.stream_writer(file, closefd=False) as stream:
+
+        def write(line: str) -> None:
+            stream.write(line.encode() + b"\n")
+
+        yield write
+
+
+def read_shard(path: Path) -> Iterator[Document]:
+    """The documents of one shard.
+
+    Raises:
+        DataError: The shard is missing, damaged, or not one of ours.
+    """
+    try:
+        with open_binary(path) as lines:
+            for line in lines:
+                yield Document.from_json(line)
+    except (OSError, EOFError, ValueError, TypeError, zstandard.ZstdError) as error:
+        raise DataError(
+            f"cannot read this shard of documents: {error}",
+            where=str(path),
+            why="later stages would silently see less text",
+            fix=f"delete {path} and run `langadapt prep` again: it is made anew",
+        ) from error
+
+
+def read_shards(paths: Sequence[Path]) -> Iterator[Document]:
+    """The documents of several shards, in order."""
+    return itertools.chain.from_iterable(map(read_shard, paths))

@@ -1,0 +1,118 @@
+r"""Megatron's token datasets, byte for byte as megatron-core 0.10's IndexedDatasetBuilder writes them.
+
+`PREFIX.bin` holds the token ids of all sequences, one after the other, in the dtype the index names.
+`PREFIX.idx` is little-endian; S sequences, D = documents + 1:
+
+    offset  bytes  what
+    0       9      magic "MMIDIDX\0\0"
+    9       8      version, uint64 = 1
+    17      1      dtype code: 8 = uint16, 4 = int32 (megatron.core DType)
+    18      8      S, uint64
+    26      8      D, uint64
+    34      4 S    tokens of each sequence, int32
+    ...     8 S    byte offset of each sequence in the .bin, int64
+    ...     8 D    index of the first sequence of each document, and S at the end, int64
+
+Ours hold one sequence a document, so D = S + 1 and an index of n documents has 42 + 20 n bytes.
+"""
+
+import array
+import contextlib
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from data_prep.errors import DataError
+from data_prep.files import atomic_write
+from data_prep.layout import append_suffix
+
+_HEADER = struct.Struct("<9sQBQQ")
+_MAGIC = b"MMIDIDX\x00\x00"
+_VERSION = 1
+_DTYPE_CODES = {"uint16": 8, "int32": 4}
+_UINT16_VOCABULARY = 65_500
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSize:
+    """What the header of an index and the size of its .bin say."""
+
+    dtype: str
+    sequences: int
+    documents: int
+    tokens: int
+
+
+def token_dtype(vocab_size: int) -> str:
+    """The dtype Megatron gives the ids of a vocabulary (DType.optimal_dtype)."""
+    return "uint16" if vocab_size < _UINT16_VOCABULARY else "int32"
+
+
+@contextlib.contextmanager
+def dataset_writer(prefix: Path, dtype: str) -> Iterator[Callable[[Sequence[int]], None]]:
+    """A function that appends one document's token ids, its end-of-document token included.
+
+    The pair appears when the block ends well: first the .bin, the .idx last, and no older .idx beside a newer
+    .bin. Memory: four bytes a document.
+    """
+    lengths = array.array("i")
+    index = append_suffix(prefix, ".idx")
+    with atomic_write(append_suffix(prefix, ".bin")) as file:
+
+        def add(token_ids: Sequence[int]) -> None:
+            file.write(np.asarray(token_ids, dtype=dtype).tobytes())
+            lengths.append(len(token_ids))
+
+        yield add
+        index.unlink(missing_ok=True)
+    with atomic_write(index) as file:
+        _write_index(file, np.asarray(lengths, dtype=np.int32), dtype)
+
+
+def _write_index(file: BinaryIO, lengths: "np.ndarray[Any, np.dtype[np.int32]]", dtype: str) -> None:
+    documents = len(lengths)
+    ends = np.cumsum(lengths, dtype=np.int64) * np.dtype(dtype).itemsize
+    file.write(_HEADER.pack(_MAGIC, _VERSION, _DTYPE_CODES[dtype], documents, documents + 1))
+    file.write(lengths.tobytes())
+    file.write(np.concatenate([np.zeros(1, np.int64), ends[:-1]]).tobytes())
+    file.write(np.arange(documents + 1, dtype=np.int64).tobytes())
+
+
+def remove_dataset(prefix: Path) -> None:
+    """Remove a pair, index first."""
+    for suffix in (".idx", ".bin"):
+        append_suffix(prefix, suffix).unlink(missing_ok=True)
+
+
+def read_size(prefix: Path) -> DatasetSize:
+    """Sizes of a dataset without reading its tokens.
+
+    Raises:
+        DataError: A file is missing, the header is foreign, or the index has the wrong length.
+    """
+    index, tokens = append_suffix(prefix, ".idx"), append_suffix(prefix, ".bin")
+    try:
+        with index.open("rb") as file:
+            magic, version, code, sequences, documents = _HEADER.unpack(file.read(_HEADER.size))
+        token_bytes, index_bytes = tokens.stat().st_size, index.stat().st_size
+    except (OSError, struct.error) as error:
+        raise _unreadable(index, str(error)) from error
+    names = {code: name for name, code in _DTYPE_CODES.items()}
+    if (magic, version) != (_MAGIC, _VERSION) or code not in names:
+        raise _unreadable(index, f"magic {magic!r}, version {version}, dtype code {code}")
+    if index_bytes != _HEADER.size + 12 * sequences + 8 * documents:
+        raise _unreadable(index, f"{index_bytes} bytes do not hold {sequences} sequences")
+    itemsize = np.dtype(names[code]).itemsize
+    return DatasetSize(dtype=names[code], sequences=sequences, documents=documents - 1, tokens=token_bytes // itemsize)
+
+
+def _unreadable(index: Path, found: str) -> DataError:
+    return DataError(
+        f"this is not a whole Megatron token dataset: {found}",
+        where=str(index),
+        fix="run `langadapt prep` again: it makes what is missing or damaged",
+    )

@@ -1,0 +1,183 @@
+"""Receipts: the JSON beside every output that says what it was made from and what it holds.
+
+A stage whose receipt still matches (same settings, same inputs, same code, outputs in place) is not run again;
+receipts chain from the documents to the blend plan, the run record and the model card. Paths in a receipt are
+relative to its own folder, so a finished output folder can be moved as a whole.
+"""
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_prep.documents import Document, Record, Reject
+from data_prep.errors import DataError
+from data_prep.files import atomic_write, sha256_file
+
+Sizes = dict[str, int]
+ByKind = dict[str, dict[str, Sizes]]
+"""{lang: {kind: {documents, characters, tokens}}}"""
+
+
+@dataclass
+class Tally:
+    """Counts of one task while it runs."""
+
+    read: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    by: ByKind = field(default_factory=dict)
+    counts_tokens: bool = False
+
+    def watch(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Pass records on, counting each as kept or dropped."""
+        for record in records:
+            self.read += 1
+            if isinstance(record, Reject):
+                self.dropped[record.reason] += 1
+            else:
+                sizes = self._sizes(record)
+                sizes["documents"] += 1
+                sizes["characters"] += len(record.text)
+            yield record
+
+    def add_tokens(self, document: Document, tokens: int) -> None:
+        """Count tokens of a document that was kept."""
+        self.counts_tokens = True
+        self._sizes(document)["tokens"] += tokens
+
+    def total(self, what: str) -> int:
+        """Sum of `documents`, `characters` or `tokens` over languages and kinds."""
+        return sum(sizes[what] for kinds in self.by.values() for sizes in kinds.values())
+
+    def _sizes(self, document: Document) -> Sizes:
+        kinds = self.by.setdefault(document.lang, {})
+        return kinds.setdefault(document.kind, {"documents": 0, "characters": 0, "tokens": 0})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What one task read, wrote and counted."""
+
+    stage: str
+    config_hash: str
+    code_version: str
+    inputs: dict[str, str]
+    """{path: sha256}"""
+    outputs: dict[str, dict[str, Any]]
+    """{path: {bytes, sha256}}"""
+    counts: dict[str, Any]
+    """{in, kept, dropped: {reason: n}}"""
+    documents: int
+    characters: int
+    """Unicode code points of the kept documents."""
+    tokens: int | None
+    """None for stages that count no tokens."""
+    by: ByKind
+    details: dict[str, Any]
+    """Facts only this stage knows, e.g. the tokenizer's checksum beside token datasets."""
+    seconds: float
+    created: str
+    """UTC, ISO 8601."""
+
+    @classmethod
+    def load(cls, path: Path) -> "Receipt":
+        """Read a receipt.
+
+        Raises:
+            DataError: It is missing, damaged, or of another layout.
+        """
+        try:
+            return cls(**json.loads(path.read_bytes()))
+        except FileNotFoundError:
+            what = "this receipt is missing"
+        except (ValueError, TypeError) as error:
+            what = f"this receipt cannot be read: {error}"
+        raise DataError(
+            what,
+            where=str(path),
+            why="without it nobody knows what its outputs were made from",
+            fix="run `langadapt prep` again: it makes what has no valid receipt",
+        )
+
+    def write(self, path: Path) -> None:
+        """Write atomically, after every output is in place."""
+        with atomic_write(path) as file:
+            file.write(json.dumps(asdict(self), ensure_ascii=False, indent=1).encode() + b"\n")
+
+    def broken_output(self, folder: Path) -> str | None:
+        """The first output that is gone or has another size, in words; None when all are in place."""
+        for name, facts in self.outputs.items():
+            path = folder / name
+            if not path.is_file():
+                return f"{path} is missing"
+            if path.stat().st_size != facts["bytes"]:
+                return f"{path} has {path.stat().st_size} bytes, its receipt says {facts['bytes']}"
+        return None
+
+    def changed_input(self, folder: Path) -> str | None:
+        """The first input that is there with other content, in words; inputs left behind are no fault."""
+        for name, checksum in self.inputs.items():
+            path = folder / name
+            if path.is_file() and sha256_file(path) != checksum:
+                return f"{path} has changed since"
+        return None
+
+
+def describe_inputs(paths: Sequence[Path], folder: Path) -> dict[str, str]:
+    """The `inputs` of a receipt that will lie in `folder`."""
+    return {_relative(path, folder): sha256_file(path) for path in paths}
+
+
+def describe_outputs(paths: Sequence[Path], folder: Path) -> dict[str, dict[str, Any]]:
+    """The `outputs` of a receipt that will lie in `folder`."""
+    return {_relative(path, folder): {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in paths}
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+
+
+def config_hash(settings: Mapping[str, Any]) -> str:
+    """SHA-256 of the settings as canonical JSON."""
+    canonical = json.dumps(settings, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@functools.cache
+def code_version(stage: str) -> str:
+    """The langadapt version and a digest of the stage's own module: an edited rule makes its outputs stale.
+
+    Modules that stages share change with the version.
+    """
+    source = Path(__file__).with_name(f"{stage}.py")
+    return f"{langadapt_version()}+{stage}.{sha256_file(source)[:8]}"
+
+
+def langadapt_version() -> str:
+    """The installed version, or `uninstalled` when run straight from a checkout."""
+    try:
+        return importlib.metadata.version("langadapt")
+    except importlib.metadata.PackageNotFoundError:
+        return "uninstalled"
+
+
+def is_current(path: Path, *, stage: str, settings: Mapping[str, Any], inputs: Sequence[Path]) -> bool:
+    """Whether the outputs this receipt describes are what running the stage now would make."""
+    try:
+        receipt = Receipt.load(path)
+    except DataError:
+        return False
+    return (
+        receipt.stage == stage
+        and receipt.config_hash == config_hash(settings)
+        and receipt.code_version == code_version(stage)
+        and all(given.is_file() for given in inputs)
+        and receipt.inputs == describe_inputs(inputs, path.parent)
+        and receipt.broken_output(path.parent) is None
+    )

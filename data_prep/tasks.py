@@ -1,0 +1,121 @@
+"""A stage as tasks with one receipt each, and the rule for what must run again.
+
+A stage module says what to read, how to change it and how to write it, in plain functions over Documents; this
+module decides what is done already, and data_prep/executor.py runs the rest on datatrove.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from data_prep.documents import Document, Record, Reject
+from data_prep.errors import UsageError
+from data_prep.files import shard_writer
+from data_prep.receipts import (
+    Receipt,
+    Tally,
+    code_version,
+    config_hash,
+    describe_inputs,
+    describe_outputs,
+    is_current,
+)
+
+Transform = Callable[[Document], Record]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What a task's writer left on disk."""
+
+    outputs: tuple[Path, ...]
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One unit of work: done or not done, never half done. Functions must be picklable."""
+
+    name: str
+    settings: Mapping[str, Any]
+    """All that shapes the output besides the inputs and the code."""
+    inputs: tuple[Path, ...]
+    receipt: Path
+    read: Callable[[], Iterable[Record]]
+    write: Callable[[Iterable[Record], Tally], Written]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Tasks that share their transforms; `name` is also the name of the module they come from."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    transforms: tuple[Transform, ...] = ()
+
+    def is_current(self, task: Task) -> bool:
+        """Whether the task's outputs are in place and up to date."""
+        return is_current(task.receipt, stage=self.name, settings=task.settings, inputs=task.inputs)
+
+
+def run_stage(stage: Stage, *, workers: int, logs: Path) -> list[tuple[Task, Receipt]]:
+    """Run the tasks that are not current; return those with their new receipts."""
+    todo = tuple(task for task in stage.tasks if not stage.is_current(task))
+    for task in todo:
+        _require_inputs(stage.name, task)
+    if todo:
+        from data_prep.executor import execute
+
+        execute(stage.name, todo, stage.transforms, workers=workers, logs=logs)
+    return [(task, Receipt.load(task.receipt)) for task in todo]
+
+
+def finish(stage: str, task: Task, records: Iterable[Record]) -> Receipt:
+    """Write one task's outputs, then its receipt."""
+    started = time.monotonic()
+    task.receipt.unlink(missing_ok=True)
+    inputs = describe_inputs(task.inputs, task.receipt.parent)
+    tally = Tally()
+    written = task.write(tally.watch(records), tally)
+    kept = tally.total("documents")
+    receipt = Receipt(
+        stage=stage,
+        config_hash=config_hash(task.settings),
+        code_version=code_version(stage),
+        inputs=inputs,
+        outputs=describe_outputs(written.outputs, task.receipt.parent),
+        counts={"in": tally.read, "kept": kept, "dropped": dict(sorted(tally.dropped.items()))},
+        documents=kept,
+        characters=tally.total("characters"),
+        tokens=tally.total("tokens") if tally.counts_tokens else None,
+        by=tally.by,
+        details=written.details,
+        seconds=round(time.monotonic() - started, 3),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    receipt.write(task.receipt)
+    return receipt
+
+
+def split_off_rejects(records: Iterable[Record], rejects: Path) -> Iterator[Document]:
+    """Pass documents on and write rejects to their shard; the shard appears with the last record."""
+    with shard_writer(rejects) as write:
+        for record in records:
+            if isinstance(record, Reject):
+                write(record.to_json())
+            else:
+                yield record
+
+
+def _require_inputs(stage: str, task: Task) -> None:
+    missing = [path for path in task.inputs if not path.is_file()]
+    if missing:
+        raise UsageError(
+            f"stage {stage} has nothing to read for {task.name}",
+            where=str(missing[0]),
+            why="an earlier stage makes this file, and has not run in this output folder",
+            fix="leave out `stage=...`: prep runs every stage in order and skips what is done",
+        )

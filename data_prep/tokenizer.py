@@ -1,0 +1,168 @@
+"""Stage tokenizer: train a SentencePiece model on the train documents, or take a ready one.
+
+Special tokens have the ids of the published Nemotron tokenizer, and the newline is a token of its own: in the chat
+template a response follows "Assistant" and a newline, and must never merge with it. Encoding then decoding returns
+the text exactly, byte for byte, but for U+2581, which SentencePiece uses for the space.
+"""
+
+import functools
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_prep.documents import Document, Record
+from data_prep.errors import DataError, UsageError
+from data_prep.files import atomic_write, read_shards, sha256_file
+from data_prep.layout import receipt_path
+from data_prep.prep_settings import PrepSettings
+from data_prep.receipts import Tally
+from data_prep.tasks import Stage, Task, Written
+
+if TYPE_CHECKING:
+    from sentencepiece import SentencePieceProcessor
+
+UNK, PAD, BOS, EOS = 0, 1, 2, 3
+EXTRA_IDS = tuple(f"<extra_id_{number}>" for number in range(8))
+"""Ids 4 to 11; the chat template uses the first two."""
+
+_LONGEST_DOCUMENT = 1 << 30
+"""Bytes; SentencePiece's own limit of 4,192 would skip longer documents without a word."""
+
+
+def stage(settings: PrepSettings) -> Stage:
+    """One task: the tokenizer is shared by all datasets."""
+    model = settings.layout.tokenizer
+    ready = settings.tokenizer.input
+    shards = tuple(settings.layout.shard(dataset, "train") for dataset, _ in settings.datasets())
+    task = Task(
+        name=model.name,
+        settings={"vocab_size": None if ready else settings.tokenizer.vocab_size},
+        inputs=(ready,) if ready else shards,
+        receipt=receipt_path(model),
+        read=functools.partial(read_shards, () if ready else shards),
+        write=functools.partial(_write_model, model, ready, settings.tokenizer.vocab_size),
+    )
+    return Stage(name="tokenizer", tasks=(task,))
+
+
+def check(settings: PrepSettings) -> None:
+    """Refuse a ready model that cannot serve, before any work."""
+    ready = settings.tokenizer.input
+    if ready is None:
+        return
+    processor = load(ready)
+    if settings.instruct.chat or settings.instruct.preferences:
+        require_chat_tokens(processor, ready)
+
+
+def load(model: Path) -> "SentencePieceProcessor":
+    """A SentencePiece model with an end-of-document token.
+
+    Raises:
+        UsageError: The file is missing, not a SentencePiece model, or has no end-of-document token.
+    """
+    if not model.is_file():
+        raise UsageError(
+            "this tokenizer model does not exist",
+            where=str(model),
+            fix="give the path of a tokenizer.model, or tokenizer.model=null to train one",
+        )
+    from sentencepiece import SentencePieceProcessor
+
+    try:
+        processor = SentencePieceProcessor(model_file=str(model))
+    except (RuntimeError, OSError, TypeError) as error:
+        raise UsageError(
+            "this is not a SentencePiece model",
+            where=str(model),
+            why=str(error).splitlines()[0],
+            fix="give a SentencePiece tokenizer.model, or tokenizer.model=null to train one",
+        ) from error
+    if processor.eos_id() < 0:
+        raise UsageError(
+            "this tokenizer has no end-of-document token (</s>)",
+            where=str(model),
+            why="documents would run into each other in the token datasets, and training reads across them",
+            fix="train it with eos_id set (SentencePiece: --eos_id=3), or tokenizer.model=null to train one here",
+        )
+    return processor
+
+
+def require_chat_tokens(processor: "SentencePieceProcessor", model: Path) -> None:
+    """Raise UsageError unless the turn markers of the chat template are single tokens."""
+    split = [token for token in EXTRA_IDS[:2] if len(processor.encode(token)) != 1]
+    if split:
+        raise UsageError(
+            f"this tokenizer cuts {', '.join(split)} into pieces",
+            where=str(model),
+            why="these mark the turns of a chat; as several tokens they cannot end a response",
+            fix="use a tokenizer that has them, or leave out instruct.chat and instruct.preferences",
+        )
+
+
+def train(texts: Iterable[str], vocab_size: int) -> bytes:
+    """Train BPE with byte fallback; equal texts give an equal model.
+
+    Args:
+        texts: Whole documents, newlines and all.
+        vocab_size: Entries at most; training stops earlier when no pair of pieces is left to merge.
+
+    Raises:
+        DataError: There is no text, or more distinct characters than entries.
+    """
+    from sentencepiece import SentencePieceTrainer
+
+    model = io.BytesIO()
+    try:
+        SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=vocab_size,
+            hard_vocab_limit=False,
+            byte_fallback=True,
+            split_digits=True,
+            character_coverage=1.0,
+            normalization_rule_name="identity",
+            add_dummy_prefix=False,
+            remove_extra_whitespaces=False,
+            allow_whitespace_only_pieces=True,
+            max_sentence_length=_LONGEST_DOCUMENT,
+            unk_id=UNK,
+            pad_id=PAD,
+            bos_id=BOS,
+            eos_id=EOS,
+            user_defined_symbols=[*EXTRA_IDS, "\n"],
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise DataError(
+            "SentencePiece cannot train on these documents",
+            where=f"tokenizer.vocab_size={vocab_size}",
+            why=" ".join(str(error).split()),
+            fix=f"tokenizer.vocab_size={2 * vocab_size}, or more text",
+        ) from error
+    return model.getvalue()
+
+
+def _write_model(model: Path, ready: Path | None, vocab_size: int, records: Iterable[Record], _tally: Tally) -> Written:
+    trained = ready.read_bytes() if ready else train(_texts(records), vocab_size)
+    if ready:
+        list(records)  # none: a ready model reads no documents
+    with atomic_write(model) as file:
+        file.write(trained)
+    processor = load(model)
+    return Written(
+        outputs=(model,),
+        details={
+            "sha256": sha256_file(model),
+            "vocab_size": processor.get_piece_size(),
+            "asked_vocab_size": None if ready else vocab_size,
+            "eod_id": processor.eos_id(),
+        },
+    )
+
+
+def _texts(records: Iterable[Record]) -> Iterator[str]:
+    return (record.text for record in records if isinstance(record, Document))

@@ -1,0 +1,110 @@
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datatrove.data import Document as Carrier
+from datatrove.pipeline.filters import LambdaFilter
+
+from data_prep.documents import Document, Record, Reject
+from data_prep.errors import DataError, UsageError
+from data_prep.executor import execute, from_carrier, to_carrier
+from data_prep.receipts import Receipt, Tally
+from data_prep.tasks import Stage, Task, Written, run_stage, split_off_rejects
+
+from .test_documents import document
+
+REJECT = Reject(id="r", reason="empty_text", where="f:1", text="")
+
+
+def read(name: str) -> Iterable[Record]:
+    if name == "bad":
+        raise DataError("this is bad", where="f.jsonl:3", fix="mend it")
+    return [document(id=f"{name}-{number}") for number in range(5)] + [REJECT]
+
+
+def shout(item: Document) -> Record:
+    if item.id.endswith("-4"):
+        return Reject(id=item.id, reason="last", where="shout", text=item.text)
+    return document(id=item.id, text=item.text.upper() + "!")
+
+
+def write(folder: Path, name: str, records: Iterable[Record], _tally: Tally) -> Written:
+    out = folder / f"{name}.txt"
+    out.write_text("\n".join(item.id + item.text for item in split_off_rejects(records, folder / f"{name}.zst")))
+    return Written(outputs=(out,), details={"name": name})
+
+
+def task(folder: Path, name: str, inputs: tuple[Path, ...] = ()) -> Task:
+    return Task(
+        name=name,
+        settings={"name": name},
+        inputs=inputs,
+        receipt=folder / f"{name}.receipt.json",
+        read=partial(read, name),
+        write=partial(write, folder, name),
+    )
+
+
+def run(folder: Path, *names: str, workers: int = 1) -> list[Any]:
+    stage = Stage(name="ingest", tasks=tuple(task(folder, name) for name in names), transforms=(shout,))
+    return run_stage(stage, workers=workers, logs=folder / "logs")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_runs_through_the_transforms_to_its_receipt(tmp_path: Path, workers: int) -> None:
+    done = run(tmp_path, "a", "b", "c", workers=workers)
+    assert [item.name for item, _ in done] == ["a", "b", "c"]
+    for _, receipt in done:
+        assert receipt.counts == {"in": 6, "kept": 4, "dropped": {"empty_text": 1, "last": 1}}
+    assert (tmp_path / "b.txt").read_text().splitlines()[0] == "b-0पहाड़"
+    assert (tmp_path / "logs" / "task_00002.log").is_file()
+
+
+def test_only_what_is_not_current_runs_again(tmp_path: Path) -> None:
+    run(tmp_path, "a", "b")
+    (tmp_path / "b.txt").unlink()
+    assert [item.name for item, _ in run(tmp_path, "b", "a")] == ["b"]
+    assert run(tmp_path, "a", "b") == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_users_mistake_arrives_whole_and_without_a_stack_trace(
+    tmp_path: Path, workers: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(DataError) as raised:
+        run(tmp_path, "a", "bad", workers=workers)
+    assert str(raised.value) == "this is bad\n  where: f.jsonl:3\n  fix:   mend it"
+    assert "Traceback" not in "".join(capfd.readouterr())
+    assert not (tmp_path / "bad.receipt.json").exists()
+    assert "Traceback" in (tmp_path / "logs" / "task_00001.log").read_text()
+
+
+def test_the_console_stays_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run(tmp_path, "a", "b", workers=2)
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_missing_inputs_are_named_before_anything_runs(tmp_path: Path) -> None:
+    stage = Stage(name="tokenize", tasks=(task(tmp_path, "a"), task(tmp_path, "b", (tmp_path / "none.zst",))))
+    with pytest.raises(UsageError, match=r"stage tokenize has nothing to read for b(.|\n)*none\.zst(.|\n)*leave out"):
+        run_stage(stage, workers=1, logs=tmp_path / "logs")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("record", [document(), REJECT])
+def test_records_travel_through_datatrove_unchanged(record: Record) -> None:
+    assert from_carrier(to_carrier(record)) == record
+
+
+def test_datatroves_own_filters_work_on_what_travels() -> None:
+    carriers = [to_carrier(document(id="keep")), to_carrier(document(id="drop"))]
+    kept = list(LambdaFilter(lambda carrier: carrier.id == "keep")(iter(carriers)))
+    assert [from_carrier(carrier) for carrier in kept] == [document(id="keep")]
+    assert isinstance(kept[0], Carrier)
+
+
+def test_a_finished_stage_leaves_a_receipt_for_each_task(tmp_path: Path) -> None:
+    execute("ingest", [task(tmp_path, "a")], (), workers=1, logs=tmp_path / "logs")
+    assert Receipt.load(tmp_path / "a.receipt.json").details == {"name": "a"}

@@ -1,0 +1,81 @@
+"""Whether steps, learning rate and intervals make a run that does what it says."""
+
+from dataclasses import dataclass
+
+from omegaconf import DictConfig
+
+from data_prep.errors import DataError, UsageError
+from recipes.checks.values import rate, whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """Examples and global batches of a training set."""
+
+    examples: int
+    steps: int
+
+
+def one_epoch(cfg: DictConfig, examples: int, batch_key: str) -> Epoch:
+    """Global batches in one pass; NeMo-Aligner drops the last, incomplete one."""
+    batch = whole(cfg, batch_key)
+    if examples < batch:
+        raise DataError(
+            f"{examples} examples do not fill one global batch of {batch}",
+            where=batch_key,
+            why="NeMo-Aligner drops incomplete batches, so nothing would be left",
+            fix=f"{batch_key}={examples} or less, divisible by micro batch x data parallel\nor more examples",
+        )
+    return Epoch(examples=examples, steps=examples // batch)
+
+
+def check_schedule(cfg: DictConfig, max_steps: int) -> None:
+    """Warm-up and constant steps leave room to decay in `max_steps`, and the rate does not rise at the end."""
+    optim = cfg.model.optim
+    sched = optim.get("sched")
+    if sched is None:
+        return
+    lr, min_lr = rate(cfg, "model.optim.lr"), sched.get("min_lr") or 0.0
+    if min_lr > lr:
+        raise UsageError(
+            f"the learning rate would decay from {lr} up to {min_lr}",
+            where="model.optim.lr, model.optim.sched.min_lr",
+            fix=f"model.optim.sched.min_lr={lr / 10:g}",
+        )
+    warmup, constant = sched.get("warmup_steps") or 0, sched.get("constant_steps") or 0
+    if warmup + constant >= max_steps:
+        raise UsageError(
+            f"{warmup} warm-up and {constant} constant steps leave nothing of {max_steps} steps to decay in",
+            where="model.optim.sched.warmup_steps, model.optim.sched.constant_steps",
+            why="NeMo's constant steps are the last ones, at min_lr: the rate would jump there after the warm-up",
+            fix=f"model.optim.sched.warmup_steps={max_steps // 20} model.optim.sched.constant_steps=0",
+        )
+
+
+def check_alignment_schedule(cfg: DictConfig, section: str, epoch: Epoch) -> None:
+    """Steps, intervals and learning rates of an Aligner trainer (nemo_aligner/utils/trainer_utils.py)."""
+    settings = cfg.trainer[section]
+    limit = settings.get("limit_train_batches", 1.0)
+    steps_an_epoch = int(epoch.steps * limit) if isinstance(limit, float) else min(epoch.steps, limit)
+    steps = steps_an_epoch * whole(cfg, f"trainer.{section}.max_epochs")
+    max_steps = whole(cfg, f"trainer.{section}.max_steps", minimum=-1)
+    if max_steps >= 0:
+        steps = min(steps, max_steps)
+    if steps < 1:
+        raise UsageError(
+            f"{epoch.examples} examples and these limits make 0 steps",
+            where=f"trainer.{section}.max_steps={max_steps}, trainer.{section}.limit_train_batches={limit}",
+            fix=f"trainer.{section}.max_steps=-1 trainer.{section}.limit_train_batches=1.0",
+        )
+    check_schedule(cfg, steps)
+    every, save = settings.val_check_interval, whole(cfg, f"trainer.{section}.save_interval")
+    is_share = isinstance(every, float)
+    validate = int(every * steps_an_epoch) if is_share else whole(cfg, f"trainer.{section}.val_check_interval")
+    if validate < 1 or save % validate:
+        raise UsageError(
+            f"validation every {validate} steps does not divide saving every {save}",
+            where=f"trainer.{section}.val_check_interval={every}, trainer.{section}.save_interval={save}, "
+            f"{steps_an_epoch} steps an epoch",
+            why="a checkpoint is ranked by the validation loss of its own step; Aligner stops at the first step",
+            fix=f"trainer.{section}.val_check_interval={save} trainer.{section}.save_interval={save}",
+        )

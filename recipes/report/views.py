@@ -1,0 +1,240 @@
+"""What the page shows about text and training: each section's figures, charts and tables from its facts."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from data_prep.documents import KINDS
+from data_prep.layout import PREFIX_SUFFIX
+from recipes.report import charts, wording
+from recipes.report.charts import Line, Mark, Segment
+from recipes.report.facts import RUNS, SIZES
+from recipes.report.runs import Curve, Facts
+
+View = dict[str, Any]
+TITLES = {
+    "base": "Base: pre-training",
+    "cpt": "CPT: continued pre-training",
+    "sft": "SFT: instruction tuning",
+    "dpo": "DPO: preference tuning",
+}
+COLOURS = {stage: f"c-{stage}" for stage in RUNS}
+# NeMo-Aligner's DPO loss before the first update: the policy is the reference, and -log sigmoid(0) is ln 2.
+NO_PREFERENCE = math.log(2)
+
+
+def corpus_view(corpus: Facts) -> View:
+    """One bar of training tokens per language, and the table behind it."""
+    train, heldout = corpus["train"]["by"], corpus["heldout"]["by"]
+    totals = {lang: sum(cell["tokens"] for cell in kinds.values()) for lang, kinds in train.items()}
+    languages = sorted(corpus["by"], key=lambda lang: -totals.get(lang, 0))
+    cells = [(lang, kind) for lang in languages for kind in corpus["by"][lang]]
+    nothing = dict.fromkeys(SIZES, 0)
+    return {
+        **{name: corpus[name] for name in SIZES},
+        "bars": [
+            {
+                "name": wording.language(lang),
+                "tokens": wording.large(totals[lang]),
+                "svg": _language_bar(lang, train[lang], max(totals.values())),
+            }
+            for lang in languages
+            if lang in train
+        ],
+        "rows": [
+            {
+                "lang": lang,
+                "kind": kind,
+                "train": train.get(lang, {}).get(kind, nothing),
+                "heldout": heldout.get(lang, {}).get(kind, nothing),
+            }
+            for lang, kind in cells
+        ],
+        "key": _kind_key(kind for _, kind in cells),
+        "dropped": sorted(corpus["dropped"].items(), key=lambda item: -item[1]),
+    }
+
+
+def _language_bar(lang: str, kinds: dict[str, dict[str, int]], widest: int) -> Markup:
+    tokens = {kind: kinds[kind]["tokens"] for kind in KINDS if kind in kinds}
+    segments = [
+        Segment(value=number, colour=f"c-{kind}", title=f"{kind}: {number:,} tokens") for kind, number in tokens.items()
+    ]
+    label = f"{wording.language(lang)}, training: " + ", ".join(segment.title for segment in segments)
+    return charts.stacked_bar(segments, widest, label=label)
+
+
+def _kind_key(kinds: Iterable[str]) -> list[tuple[str, str]]:
+    """Colour and name of each kind of text that occurs."""
+    present = set(kinds)
+    return [(f"c-{kind}", kind) for kind in KINDS if kind in present]
+
+
+def blend_view(blend: Facts) -> View:
+    """Each dataset's share of the tokens there are against its share of the tokens drawn."""
+    rows = blend["datasets"]
+    available = sum(row["tokens"] for row in rows)
+    drawn = sum(row["tokens_drawn"] for row in rows)
+    shares = [(row["tokens"] / available, row["tokens_drawn"] / drawn) for row in rows]
+    widest = max(share for pair in shares for share in pair)
+    return {
+        "drawn": drawn,
+        "key": _kind_key(row["kind"] for row in rows),
+        "left_out": sorted({(_dataset(row["prefix"]), row["why"]) for row in blend["left_out"]}),
+        "rows": [
+            {
+                **row,
+                "name": _dataset(row["prefix"]),
+                "available": there,
+                "taken": taken,
+                "svg_available": _share_bar(there, widest, "c-soft", f"available: {row['tokens']:,} tokens"),
+                "svg_taken": _share_bar(taken, widest, f"c-{row['kind']}", f"drawn: {row['tokens_drawn']:,} tokens"),
+            }
+            for row, (there, taken) in zip(rows, shares, strict=True)
+        ],
+    }
+
+
+def _share_bar(share: float, widest: float, colour: str, title: str) -> Markup:
+    return charts.stacked_bar([Segment(value=share, colour=colour, title=title)], widest, label=title)
+
+
+def _dataset(prefix: str) -> str:
+    """source.lang.kind of a Megatron prefix."""
+    return Path(prefix).name.removesuffix(PREFIX_SUFFIX)
+
+
+def run_view(stage: str, run: Facts, curves: dict[str, Curve]) -> View:
+    """The loss curve of a stage and its facts."""
+    objective = run.get("objective") or {}
+    is_plain_dpo = objective.get("preference_loss") == "dpo" and not objective.get("sft_loss_weight")
+    return {
+        **run,
+        "stage": stage,
+        "title": TITLES[stage],
+        "colour": COLOURS[stage],
+        "window": window(curves.get("loss", [])),
+        "has_validation": "validation loss" in curves,
+        "warning": wording.not_finite(run),
+        "svg": charts.line_chart(
+            curve_lines(curves, "loss", COLOURS[stage]),
+            label=f"{TITLES[stage]}: loss over {run['steps']} steps",
+            unit="nats per pair" if stage == "dpo" else "nats per token",
+            levels=[(NO_PREFERENCE, "no preference, ln 2")] if is_plain_dpo else [],
+        ),
+    }
+
+
+def curve_lines(curves: dict[str, Curve], name: str, colour: str) -> list[Line]:
+    """A curve as every step, its moving average, and its validation if there is one."""
+    curve = curves.get(name, [])
+    return [
+        Line(points=curve, colour=colour, style="faint"),
+        Line(points=charts.smoothed(charts.finite(curve), window(curve)), colour=colour),
+        Line(points=curves.get(f"validation {name}", []), colour=colour, style="dots"),
+    ]
+
+
+def window(curve: Curve) -> int:
+    """Steps in the moving average of a curve: about a fifteenth of it, odd so that it has a middle."""
+    return len(curve) // 30 * 2 + 1
+
+
+def preference_view(run: Facts, curves: dict[str, Curve]) -> View:
+    """Rewards, their margin, and how often the chosen answer wins; the last step also in figures."""
+    return {
+        **run,
+        "svg_rewards": charts.line_chart(
+            [*curve_lines(curves, "rejected", "c-translated"), *curve_lines(curves, "chosen", "c-cpt")],
+            label="mean reward of the chosen and of the rejected answers",
+            unit="nats",
+            levels=[(0.0, "")],
+        ),
+        "svg_margin": charts.line_chart(
+            curve_lines(curves, "margin", "c-dpo"),
+            label="reward of the chosen minus reward of the rejected answers",
+            unit="nats",
+            levels=[(0.0, "")],
+        ),
+        "svg_accuracy": charts.line_chart(
+            curve_lines(curves, "accuracy", "c-dpo"),
+            label="share of pairs whose chosen answer has the higher reward",
+            unit="share of pairs",
+            levels=[(0.5, "chance")],
+            span=(0.0, 1.0),
+        ),
+    }
+
+
+def bits_view(evaluation: Facts) -> View:
+    """A row of dots per language, all on one scale, and the table behind it."""
+    rates, errors = evaluation["bits_per_byte"], evaluation["standard_error"]
+    marks = {lang: [*_marks(rates[lang], errors[lang])] for lang in wording.in_order(rates)}
+    reach = [end for row in marks.values() for mark in row for end in (mark.value, *(mark.interval or ()))] or [
+        0.0,
+        1.0,
+    ]
+    air = (max(reach) - min(reach)) * 0.15 or 0.2
+    low, high = max(0.0, min(reach) - air), max(reach) + air
+    return {
+        "models": list(evaluation["models"]),
+        "axis": charts.dot_axis(low, high),
+        "dots": [
+            {"name": wording.language(lang), "svg": charts.dot_row(row, low, high, label=_spoken(lang, row))}
+            for lang, row in marks.items()
+        ],
+        "rows": [row for lang in marks for row in _bits_rows(evaluation, lang)],
+    }
+
+
+def _marks(row: dict[str, float | None], errors: dict[str, float | None]) -> Iterator[Mark]:
+    """Before and after continued pre-training, with 95 % intervals."""
+    for model in ("base", "cpt"):
+        value, error = row.get(model), errors.get(model)
+        if value is not None:
+            interval = None if error is None else (value - 1.96 * error, value + 1.96 * error)
+            title = f"{model}: {value:.3f} bits per byte"
+            yield Mark(value=value, colour=COLOURS[model], title=title, interval=interval)
+
+
+def _spoken(lang: str, marks: Iterable[Mark]) -> str:
+    return f"{wording.language(lang)}: " + ", ".join(mark.title for mark in marks)
+
+
+def _bits_rows(evaluation: Facts, lang: str) -> list[View]:
+    """A language as a whole, and by kind of text where it has several."""
+    kinds = evaluation["by_kind"][lang]
+    documents, size = evaluation["documents"][lang], evaluation["bytes"][lang]
+    errors = evaluation["standard_error"][lang]
+    whole = {
+        "name": wording.language(lang),
+        "kind": "all" if len(kinds) > 1 else next(iter(kinds)),
+        "documents": sum(documents.values()),
+        "bytes": sum(size.values()),
+        "values": [(value, errors[model]) for model, value in evaluation["bits_per_byte"][lang].items()],
+    }
+    parts = [
+        {
+            "name": "",
+            "kind": kind,
+            "documents": documents[kind],
+            "bytes": size[kind],
+            "values": [(value, None) for value in rates.values()],
+        }
+        for kind, rates in kinds.items()
+    ]
+    return [whole, *parts] if len(kinds) > 1 else [whole]
+
+
+def generations_view(generations: Sequence[Facts]) -> list[View]:
+    """Each prompt with every model's answer and its colour."""
+    return [
+        {
+            **sample,
+            "answers": [{**answer, "colour": COLOURS.get(answer["model"], "c-soft")} for answer in sample["answers"]],
+        }
+        for sample in generations
+    ]

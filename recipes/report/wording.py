@@ -1,0 +1,156 @@
+"""The report's words: numbers as people read them, names of languages, and the sentences at its top.
+
+Each sentence says what the facts say, whichever way they went.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from data_prep.documents import primary_language
+from recipes.report.facts import RUNS, Report
+from recipes.report.runs import Facts
+
+NARROW = "\N{NARROW NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+DASH = "\N{EN DASH}"
+# The language of the replayed text, and the language and script a tag means when nothing else is said.
+REPLAYED = "en"
+LANGUAGES = {"en": ("English", "Latn"), "hi": ("Hindi", "Deva")}
+SCRIPTS = {"Latn": "Latin", "Deva": "Devanagari"}
+# Tokens of the paper's continued pre-training (arXiv 2410.14815); a thousandth of it is still a toy.
+PAPER_TOKENS = 400_000_000_000
+TOY_TOKENS = PAPER_TOKENS // 1000
+
+
+def language(tag: str) -> str:
+    """`hi-Deva` is Hindi, `hi-Latn` Hindi in Latin script; an unknown language keeps its tag."""
+    subtag, _, script = tag.partition("-")
+    if subtag not in LANGUAGES:
+        return tag
+    name, usual = LANGUAGES[subtag]
+    return name if script in ("", usual) else f"{name} in {SCRIPTS.get(script, script)} script"
+
+
+def count(value: float) -> str:
+    """12,345."""
+    return f"{value:,.0f}"
+
+
+def large(value: float) -> str:
+    """Three digits and a word: 1.23 million."""
+    for size, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+        if value >= size * 10 or (value >= size and word != "thousand"):
+            return f"{value / size:.3g}{NARROW}{word}"
+    return count(value)
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A number with a true minus sign; a dash where there is none."""
+    return DASH if value is None else f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def percent(part: float, *, signed: bool = False) -> str:
+    """0.123 is 12 %; small parts get a decimal."""
+    digits = 0 if part == 0 or abs(part) >= 0.095 else 1
+    return f"{100 * part:{'+' if signed else ''}.{digits}f}".replace("-", MINUS) + f"{NARROW}%"
+
+
+def exponent(value: float) -> str:
+    """1.2 x 10^-5, with the digits raised."""
+    mantissa, _, power = f"{value:.1e}".partition("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa}{NARROW}{TIMES}{NARROW}10{raised}" if value else "0"
+
+
+def duration(seconds: float) -> str:
+    """8.2 s, 4 min 12 s, 2 h 05 min."""
+    if seconds < 9.95:
+        return f"{seconds:.1f}{NARROW}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}{NARROW}s"
+    if whole < 3600:
+        return f"{whole // 60}{NARROW}min {whole % 60:02d}{NARROW}s"
+    return f"{whole // 3600}{NARROW}h {whole % 3600 // 60:02d}{NARROW}min"
+
+
+def change(before: float, after: float) -> str:
+    """`fell from 2.91 to 1.87 (-36 %)`; numbers that read the same did not move."""
+    if decimal(before) == decimal(after):
+        return f"stayed at {decimal(after)}"
+    verb = "fell" if after < before else "rose"
+    return f"{verb} from {decimal(before)} to {decimal(after)} ({percent(after / before - 1, signed=True)})"
+
+
+def in_order(langs: Iterable[str]) -> list[str]:
+    """The replayed language last."""
+    return sorted(langs, key=lambda lang: primary_language(lang) == REPLAYED)
+
+
+def measured(report: Report) -> dict[str, Facts]:
+    """Languages with bits per byte both before and after continued pre-training."""
+    bits = report.bits_per_byte or {}
+    return {
+        lang: bits[lang]
+        for lang in in_order(bits)
+        if bits[lang].get("base") is not None and bits[lang].get("cpt") is not None
+    }
+
+
+def target_language(report: Report) -> str | None:
+    """The measured language the run was for: of those not replayed, the one with the most real text."""
+    candidates = [lang for lang in measured(report) if primary_language(lang) != REPLAYED]
+    by = (report.corpus or {"by": {}})["by"]
+    return max(candidates, key=lambda lang: by.get(lang, {}).get("real", {"tokens": 0})["tokens"], default=None)
+
+
+def headline(report: Report) -> str:
+    """The result in one sentence."""
+    lang = target_language(report)
+    if lang is not None:
+        models = measured(report)[lang]
+        return f"{language(lang)} bits per byte {change(models['base'], models['cpt'])}."
+    done = [stage if stage == "base" else stage.upper() for stage in RUNS if report.run(stage)]
+    if done:
+        return f"Trained: {', '.join(done)}. Not measured yet: bits per byte before and after."
+    return "Nothing has been trained in this folder yet."
+
+
+def replay_sentence(report: Report) -> str | None:
+    """What happened to the language that was replayed against forgetting."""
+    for lang, models in measured(report).items():
+        if primary_language(lang) == REPLAYED:
+            before, after = models["base"], models["cpt"]
+            what = change(before, after)
+            moral = {
+                "rose": "that is the forgetting which replay is there to limit",
+                "fell": "nothing was forgotten here",
+                "stayed": "nothing was forgotten here",
+            }[what.split()[0]]
+            return f"{language(lang)} {what}: {moral}."
+    return None
+
+
+def scale_sentence(report: Report) -> str | None:
+    """The warning that a toy corpus teaches a toy model."""
+    blend = (report.blend or {}).get("cpt", {"datasets": ()})
+    drawn = sum(row["tokens_drawn"] for row in blend["datasets"])
+    if not 0 < drawn < TOY_TOKENS:
+        return None
+    return (
+        f"A toy corpus teaches a toy model: continued pre-training drew {large(drawn)} tokens, "
+        f"the paper's run {large(PAPER_TOKENS)}. The numbers show that every stage works, not how good the method is."
+    )
+
+
+def layout(sizes: dict[str, int]) -> str:
+    """Ranks by dimension in Megatron's letters: TP 2 · PP 1 · DP 1."""
+    letters = {"tensor": "TP", "pipeline": "PP", "data": "DP"}
+    return " · ".join(f"{letters.get(name, name)}{NARROW}{size}" for name, size in sizes.items())
+
+
+def not_finite(run: dict[str, Any]) -> str | None:
+    """A warning where the loss of some steps is no number."""
+    steps = run["steps_not_finite"]
+    return f"{steps} of {run['steps']} steps have no finite loss" if steps else None

@@ -1,0 +1,238 @@
+"""A run folder as `langadapt demo` leaves it, written with the classes that write a real one."""
+
+import json
+import math
+import random
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_prep.blend_plan import BlendSettings, Dataset, plan
+from data_prep.layout import Layout, receipt_path
+from data_prep.receipts import ByKind, Receipt
+from recipes import run_record
+from recipes.run_record import RunRecord
+
+# Documents, characters and tokens of each dataset and split.
+CORPUS = {
+    ("sample", "hi-Deva", "real"): {"train": (118, 96_410, 30_215), "heldout": (13, 10_077, 3_190)},
+    ("sample", "en-Latn", "real"): {"train": (117, 104_932, 27_604), "heldout": (12, 11_260, 2_981)},
+    ("sample", "hi-Latn", "romanized"): {"train": (118, 101_733, 36_880), "heldout": (13, 10_614, 3_907)},
+    ("sample", "hi-Deva", "translated"): {"train": (40, 22_106, 7_002), "heldout": (4, 2_050, 655)},
+}
+GROUND = {
+    "name": "portable",
+    "device": "cpu",
+    "missing": ["ngc_image", "cuda", "apex", "transformer_engine"],
+    "versions": {
+        "nemo-toolkit": "2.1.0",
+        "megatron-core": "0.10.0",
+        "nemo-aligner": "0.7.0",
+        "torch": "2.13.0+cpu",
+        "transformers": "4.48.3",
+        "langadapt": "0.1.0",
+    },
+}
+COMMIT = "4f1c2d9e8b7a65c4d3e2f1a0b9c8d7e6f5a4b3c2"
+
+
+def receipt(path: Path, stage: str, by: ByKind, *, seconds: float, dropped: dict[str, int] | None = None) -> None:
+    """A stage's receipt with the given tallies."""
+    cells = [cell for kinds in by.values() for cell in kinds.values()]
+    documents = sum(cell["documents"] for cell in cells)
+    Receipt(
+        stage=stage,
+        config_hash="0" * 64,
+        code_version="0.1.0",
+        inputs={},
+        outputs={},
+        counts={"in": documents + sum((dropped or {}).values()), "kept": documents, "dropped": dropped or {}},
+        documents=documents,
+        characters=sum(cell["characters"] for cell in cells),
+        tokens=sum(cell["tokens"] for cell in cells),
+        by=by,
+        details={},
+        seconds=seconds,
+        created="2026-01-05T10:00:00+00:00",
+    ).write(path)
+
+
+def write_corpus(data: Path) -> None:
+    layout = Layout(data)
+    for (source, lang, kind), splits in CORPUS.items():
+        name = f"{source}.{lang}.{kind}"
+        for split, (documents, characters, tokens) in splits.items():
+            by = {lang: {kind: {"documents": documents, "characters": characters, "tokens": tokens}}}
+            receipt(receipt_path(layout.prefix(name, split)), "tokenize", by, seconds=0.25)
+        stage, dropped = ("romanize", {}) if kind == "romanized" else ("ingest", {"empty": 1})
+        receipt(layout.documents_receipt(name), stage, {}, seconds=0.5, dropped=dropped)
+
+
+def write_blend(folder: Path, name: str, budget: int, shares: dict[str, float], kinds: tuple[str, ...]) -> None:
+    settings = BlendSettings(
+        tokens_dir=folder, output=folder / f"{name}.yaml", budget_tokens=budget, language_shares=shares,
+        kinds=kinds, max_epochs=100.0,
+    )  # fmt: skip
+    datasets = [
+        Dataset(
+            prefix=f"/runs/demo/data/tokens/{split}/{source}.{lang}.{kind}_text_document", source=source, lang=lang,
+            kind=kind, split=split, documents=documents, tokens=tokens, tokenizer_sha256="0" * 64,
+        )
+        for (source, lang, kind), splits in CORPUS.items()
+        for split, (documents, _, tokens) in splits.items()
+    ]  # fmt: skip
+    write_json(folder / f"{name}.json", asdict(plan(datasets, settings)))
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, default=str, ensure_ascii=False), encoding="utf-8")
+
+
+def write_run(folder: Path, stage: str, layout: tuple[int, int, int], seconds: float, lines: list[dict[str, Any]],
+              *, status: str = "done", config: dict[str, Any] | None = None) -> None:  # fmt: skip
+    losses = [line.get("reduced_train_loss", line.get("train/loss")) for line in lines]
+    losses = [loss for loss in losses if loss is not None]
+    RunRecord(
+        stage=stage, status=status, identity="0" * 64, config=config or {},
+        layout=dict(zip(("tensor", "pipeline", "data"), layout, strict=True)), ground=GROUND,
+        git={"commit": COMMIT, "modified": False}, steps=len(losses), first_loss=losses[0], last_loss=losses[-1],
+        seconds=seconds, model=str(folder / "checkpoints" / "megatron_gpt.nemo"),
+    ).write(folder)  # fmt: skip
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / run_record.METRICS_NAME).write_text(text, encoding="utf-8")
+
+
+def falling(steps: int, first: float, last: float, seed: int) -> list[float]:
+    """A noisy curve that starts and ends exactly at the given values."""
+    noise = random.Random(seed)
+    inner = [
+        last + (first - last) * math.exp(-4.0 * step / steps) + noise.gauss(0, 0.035 * (first - last))
+        for step in range(1, steps - 1)
+    ]
+    return [first, *inner, last]
+
+
+def nemo_lines(losses: list[float], every: int) -> list[dict[str, Any]]:
+    """Lines as NeMo logs them: validation of a step carries the same number, in a line of its own."""
+    lines: list[dict[str, Any]] = []
+    for step, loss in enumerate(losses):
+        lines.append({"step": step, "reduced_train_loss": loss, "lr": 1e-3, "grad_norm": 1.0})
+        if (step + 1) % every == 0:
+            lines.append({"step": step, "val_loss": loss + 0.12})
+    return lines
+
+
+def aligner_lines(losses: list[float], every: int, extra: list[dict[str, float]] | None = None) -> list[dict[str, Any]]:
+    """Lines as NeMo-Aligner logs them: validation carries the number of steps done."""
+    lines: list[dict[str, Any]] = []
+    for step, loss in enumerate(losses):
+        more = (extra or [{}] * len(losses))[step]
+        lines.append({"step": step, "train/loss": loss, **{f"train/{key}": value for key, value in more.items()}})
+        if (step + 1) % every == 0:
+            lines.append(
+                {"step": step + 1, "val/loss": loss + 0.03, **{f"val/{key}": value for key, value in more.items()}}
+            )
+    return lines
+
+
+def rewards(steps: int) -> list[dict[str, float]]:
+    """Chosen up, rejected down; nothing at the first step; 4.25 apart with 0.875 of the pairs won at the last."""
+    noise = random.Random(7)
+    rows = [{"rewards_chosen_mean": 0.0, "rewards_rejected_mean": 0.0, "acc": 0.0}]
+    for step in range(1, steps - 1):
+        progress = step / (steps - 1)
+        rows.append(
+            {
+                "rewards_chosen_mean": 1.2 * progress + noise.gauss(0, 0.25),
+                "rewards_rejected_mean": -3.0 * progress + noise.gauss(0, 0.35),
+                "acc": min(1.0, max(0.0, round((0.45 + 0.5 * progress + noise.gauss(0, 0.12)) * 8) / 8)),
+            }
+        )
+    return [*rows, {"rewards_chosen_mean": 1.25, "rewards_rejected_mean": -3.0, "acc": 0.875}]
+
+
+PARITY = {
+    "max_abs_logit_diff": 1.19e-5,
+    "positions": 1024,
+    "tolerance": 1e-4,
+    "max_abs_logit": 14.2,
+    "argmax_agreement": 1.0,
+    "dtype": "float32",
+}
+
+RATES = {
+    "en-Latn": {"real": (12, 11_302, {"base": 2.021, "cpt": 2.103, "dpo": 2.137})},
+    "hi-Deva": {
+        "real": (13, 26_118, {"base": 2.892, "cpt": 1.861, "dpo": 1.889}),
+        "translated": (4, 5_310, {"base": 3.01, "cpt": 1.938, "dpo": 1.966}),
+    },
+    "hi-Latn": {"romanized": (13, 10_640, {"base": 3.305, "cpt": 2.488, "dpo": 2.501})},
+}
+BITS = {
+    "en-Latn": {"base": 2.021, "cpt": 2.103, "dpo": 2.137},
+    "hi-Deva": {"base": 2.912, "cpt": 1.874, "dpo": 1.902},
+    "hi-Latn": {"base": 3.305, "cpt": 2.488, "dpo": 2.501},
+}
+ERRORS = {lang: {"base": 0.061, "cpt": 0.044, "dpo": 0.045} for lang in BITS}
+
+
+def sample(lang: str, kind: str, prompt: str, **answers: str) -> dict[str, Any]:
+    """A prompt with each model's answer."""
+    texts = [{"model": model, "text": text} for model, text in answers.items()]
+    return {"lang": lang, "kind": kind, "prompt": prompt, "system": None, "answers": texts}
+
+
+EVALUATION = {
+    "bits_per_byte": BITS,
+    "standard_error": ERRORS,
+    "by_kind": {lang: {kind: cell[2] for kind, cell in kinds.items()} for lang, kinds in RATES.items()},
+    "documents": {lang: {kind: cell[0] for kind, cell in kinds.items()} for lang, kinds in RATES.items()},
+    "bytes": {lang: {kind: cell[1] for kind, cell in kinds.items()} for lang, kinds in RATES.items()},
+    "generations": [
+        sample(
+            "hi-Deva", "text", "भारत में बारिश का मौसम",
+            base="ीीा ्रा the ा of the ्",
+            cpt=" में भी अच्छी होती है। इसके बाद खेतों में पानी भर जाता है और किसान धान की रोपाई करते हैं।",
+            dpo=" में भी अच्छी होती है। इसके बाद खेतों में पानी भर जाता है, और लोग चाय पीते हैं।",
+        ),
+        sample(
+            "en-Latn", "text", "The river rises in the hills and",
+            base=" the people of the village are also used to make the water of the day.",
+            cpt=" the village is a small of the water in the same time.", dpo="",
+        ),
+        sample(
+            "hi-Deva", "chat", "चाय बनाने का आसान तरीका बताइए।",
+            base="the of the", cpt="पानी को उबालें और फिर दूध डालें।", dpo="1. पानी उबालें।\n2. चायपत्ती डालें।\n3. दूध मिलाएँ।",
+        ),
+    ],
+    "models": {name: f"/runs/demo/hf/{name}" for name in ("base", "cpt", "dpo")},
+    "seconds": 18.2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    """A finished demo."""
+    work = tmp_path / "demo"
+    write_corpus(work / "data")
+    write_blend(work / "blend", "base", 1_228_800, {"en": 0.9, "hi": 0.1}, ("real",))
+    write_blend(work / "blend", "cpt", 819_200, {"en": 0.5, "hi": 0.5}, ("real", "translated", "romanized"))
+    write_run(work / "base", "pretrain", (1, 1, 1), 142.5, nemo_lines(falling(300, 8.331, 4.612, 1), 100))
+    write_run(work / "cpt", "cpt", (2, 1, 1), 167.2, nemo_lines(falling(200, 6.127, 4.058, 2), 50))
+    write_run(work / "sft", "sft", (1, 1, 1), 71.4, aligner_lines(falling(60, 4.903, 3.441, 3), 20))
+    write_run(
+        work / "dpo", "dpo", (1, 1, 1), 64.9, aligner_lines(falling(30, math.log(2), 0.281, 4), 15, rewards(30)),
+        config={"model": {"dpo": {"preference_loss": "dpo", "ref_policy_kl_penalty": 0.2, "sft_loss_weight": 0}}},
+    )  # fmt: skip
+    for stage in ("base", "cpt", "dpo"):
+        write_json(work / "hf" / stage / "parity.json", {**PARITY, "seconds": 9.5, "files": {}})
+    write_json(work / "evaluation.json", EVALUATION)
+    steps = {
+        "prep": 9.6, "blend base": 1.2, "blend cpt": 1.1, "base": 151.3, "cpt": 180.4, "sft": 83.0, "dpo": 76.2,
+        "convert base": 14.1, "convert cpt": 14.0, "convert dpo": 14.3, "evaluate": 21.8,
+    }  # fmt: skip
+    write_json(work / "steps.json", steps)
+    return work

@@ -1,15 +1,19 @@
 """Which ground a run takes: the container's stack as it is, or the portable one with its named patches."""
 
+from __future__ import annotations
+
 import importlib.metadata
 import importlib.util
 import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from data_prep.errors import LangadaptError
-from recipes.runtime.portable.patch import Missing
+
+if TYPE_CHECKING:
+    from recipes.runtime.portable.patch import Missing
 
 # The set NeMo-Aligner 0.7.0's own Dockerfile pins (docs/setup.md); requirements/nemo.txt installs the same.
 PINS = {"nemo-toolkit": "2.1.0", "megatron-core": "0.10.0", "nemo-aligner": "0.7.0"}
@@ -29,12 +33,14 @@ class Ground:
         name: `container` if nothing had to be patched, else `portable`.
         device: `cpu`, or the name of CUDA device 0.
         missing: Parts whose absence needs patches.
+        patches: Names of the patches a run puts on.
         versions: Version of every library whose behaviour shapes a result.
     """
 
     name: Literal["container", "portable"]
     device: str
     missing: tuple[Missing, ...]
+    patches: tuple[str, ...]
     versions: dict[str, str]
 
     @property
@@ -80,6 +86,7 @@ def missing_parts(torch_version: str, *, has_cuda: bool) -> tuple[Missing, ...]:
         "apex": has_apex(),
         "transformer_engine": has_transformer_engine(),
         "torch_before_2.6": (major, minor) < (2, 6),
+        "numpy_before_2": (installed_version("numpy") or "0").startswith("1."),
     }
     return tuple(part for part, here in present.items() if not here)
 
@@ -122,12 +129,16 @@ def detect() -> Ground:
     """Looks at what is installed; imports torch and nothing heavier."""
     import torch
 
+    from recipes.runtime.portable import PATCHES
+
     has_cuda = torch.cuda.is_available()
     missing = missing_parts(torch.__version__, has_cuda=has_cuda)
+    name = ground_name(missing)
     return Ground(
-        name=ground_name(missing),
+        name=name,
         device=torch.cuda.get_device_name(0) if has_cuda else "cpu",
         missing=missing,
+        patches=tuple(patch.name for patch in PATCHES if patch.missing in missing) if name == "portable" else (),
         versions=versions(),
     )
 
@@ -143,50 +154,57 @@ def prepare() -> Ground:
     check_pins()
     quiet_libraries()
     ground = detect()
-    applied: list[str] = []
-    if ground.name == "portable":
+    if ground.patches:
         from recipes.runtime import portable
 
-        applied = portable.apply(ground.missing)
+        portable.apply(ground.missing)
     if os.environ.get("RANK", "0") == "0":
-        patches = f", {len(applied)} patches: {' '.join(applied)}" if applied else ", nothing patched"
-        print(f"ground: {ground.name} on {ground.device}{patches}", flush=True)
+        patched = f"{len(ground.patches)} patches (in the run record)" if ground.patches else "nothing patched"
+        print(f"ground: {ground.name} on {ground.device}, {patched}", flush=True)
     return ground
+
+
+# Warnings of every healthy run: settings left to megatron-core's defaults, hooks kept for old Lightning, a new folder.
+HARMLESS = (
+    "does not have field.name",
+    "which is deprecated",
+    "has been deprecated",
+    "but it already exists",
+    "Training from scratch",
+    "told to monitor a validation value",
+    "Pre-formatting chat conversation",
+)
 
 
 def quiet_libraries() -> None:
     """Keeps upstream's import-time chatter out of a run's log, and every download off.
 
-    NeMo logs at warning level and above unless NEMO_TESTING or LANGADAPT_VERBOSE asks for more; hub access is
-    switched off because a recipe names all its inputs.
+    LANGADAPT_VERBOSE=1 lets everything through. Hub access is switched off: a recipe names all its inputs.
     """
-    import logging
     import warnings
 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
-    if os.environ.get("LANGADAPT_VERBOSE"):
-        return
-    warnings.filterwarnings("ignore")
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
-    for name in (
-        "lightning",
-        "lightning.pytorch",
-        "lightning.fabric",
-        "torch.distributed",
-        "numexpr",
-        "datasets",
-    ):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    if not os.environ.get("LANGADAPT_VERBOSE"):
+        warnings.filterwarnings("ignore")
+        os.environ.setdefault("TQDM_DISABLE", "1")  # recipes.runtime.metrics shows progress instead
 
 
 def quiet_nemo() -> None:
-    """Keeps NeMo's information lines out of the terminal; warnings stay, and its log files hold everything."""
-    import logging as standard_logging
+    """Leaves the terminal to our progress lines and to warnings that may matter; log files in the run folder hold all.
+
+    Call after NeMo is imported: its import sets these levels anew.
+    """
+    import logging
 
     if os.environ.get("LANGADAPT_VERBOSE"):
         return
-    from nemo.utils import logging
+    from nemo.utils import logging as nemo_logging
 
-    logging._handlers["stream_stdout"].setLevel(standard_logging.WARNING)  # noqa: SLF001
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "numexpr", "datasets"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    handlers = nemo_logging._handlers  # noqa: SLF001
+    if "stream_stdout" in handlers:  # rank 0 alone has a terminal
+        handlers["stream_stdout"].setLevel(logging.WARNING)
+        handlers["stream_stderr"].addFilter(lambda record: not any(text in record.getMessage() for text in HARMLESS))

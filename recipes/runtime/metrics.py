@@ -18,7 +18,25 @@ LINES_PER_RUN = 20
 
 
 class _RankZeroLogger(Logger):
-    """Lightning's logger interface without an experiment object behind it."""
+    """Lightning's logger interface without an experiment object behind it, and one count of steps for all stages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._optimizer_step: int | None = None
+
+    def step_of(self, values: dict[str, float], step: int | None) -> int:
+        """Index, from 0, of the optimizer step that metrics belong to.
+
+        NeMo logs `global_step` beside the loss and is right; the step Lightning hands over is one too small after a
+        resume (its counter is saved before the step it saves is counted). NeMo-Aligner has no such metric and numbers
+        validation by the step after it.
+        """
+        if "global_step" in values:
+            self._optimizer_step = int(values["global_step"])
+        if self._optimizer_step is not None:
+            return self._optimizer_step
+        is_validation = any(key.startswith("val/") for key in values)
+        return max((step or 0) - is_validation, 0)
 
     @property
     def name(self) -> str:
@@ -55,7 +73,8 @@ class JsonLinesLogger(_RankZeroLogger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         """Writes one line; values that are no numbers are left to the other loggers."""
-        line = json.dumps({"step": step, "time": round(time.time(), 3), **_numbers(metrics)})
+        values = _numbers(metrics)
+        line = json.dumps({"step": self.step_of(values, step), "time": round(time.time(), 3), **values})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")
@@ -76,9 +95,9 @@ class ConsoleLogger(_RankZeroLogger):
         """Shows a training step; validation metrics get a line of their own."""
         values = {key.removeprefix("train/"): value for key, value in _numbers(metrics).items()}
         loss = values.get("reduced_train_loss", values.get("loss"))
-        done = (step or 0) + 1
+        done = self.step_of(values, step) + 1
         if loss is None:
-            self._validation(values, done - 1)
+            self._validation(values, done)
         elif sys.stdout.isatty():
             self._advance(done, loss)
         elif done % self.every == 0 or done == self.max_steps:

@@ -6,7 +6,7 @@
 from collections.abc import Iterable
 
 from recipes.runtime.portable import (
-    newer_torch,
+    newer_libraries,
     without_apex,
     without_cuda,
     without_ngc_image,
@@ -14,7 +14,7 @@ from recipes.runtime.portable import (
 )
 from recipes.runtime.portable.patch import Changes, Missing, Patch
 
-_MODULES = (without_ngc_image, without_cuda, without_apex, without_transformer_engine, newer_torch)
+_MODULES = (without_ngc_image, without_cuda, without_apex, without_transformer_engine, newer_libraries)
 PATCHES: tuple[Patch, ...] = tuple(
     value for module in _MODULES for value in vars(module).values() if isinstance(value, Patch)
 )

@@ -1,13 +1,19 @@
 """Attention of the local layer spec through torch's scaled_dot_product_attention."""
 
-from contextlib import AbstractContextManager, nullcontext
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import torch
-from megatron.core import tensor_parallel
-from megatron.core.transformer.enums import AttnMaskType
-from megatron.core.transformer.transformer_config import TransformerConfig
-from torch import Tensor
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from megatron.core.transformer.enums import AttnMaskType
+    from megatron.core.transformer.transformer_config import TransformerConfig
+    from torch import Tensor
 
 
 class ScaledDotProductAttention(torch.nn.Module):
@@ -20,7 +26,7 @@ class ScaledDotProductAttention(torch.nn.Module):
     def __init__(
         self,
         config: TransformerConfig,
-        layer_number: int,
+        layer_number: int,  # noqa: ARG002
         attn_mask_type: AttnMaskType,
         attention_type: str,  # noqa: ARG002
         attention_dropout: float | None = None,
@@ -30,10 +36,10 @@ class ScaledDotProductAttention(torch.nn.Module):
         super().__init__()
         if config.context_parallel_size > 1 or config.window_size is not None:
             raise NotImplementedError("Context parallelism and sliding windows need Transformer Engine.")
-        self.is_causal = attn_mask_type == AttnMaskType.causal
+        self.is_causal = attn_mask_type.name == "causal"
         self.dropout = config.attention_dropout if attention_dropout is None else attention_dropout
-        scale = config.kv_channels**-0.5 if softmax_scale is None else softmax_scale
-        self.scale = scale / max(1, layer_number) if config.apply_query_key_layer_scaling else scale
+        # apply_query_key_layer_scaling divides by the layer number and multiplies it back inside the softmax.
+        self.scale = config.kv_channels**-0.5 if softmax_scale is None else softmax_scale
         self.is_sequence_parallel = config.sequence_parallel
 
     def forward(
@@ -81,4 +87,6 @@ class ScaledDotProductAttention(torch.nn.Module):
         """Tensor-parallel ranks draw different dropout masks; without dropout nothing is drawn."""
         if self.dropout == 0.0 or not self.training or self.is_sequence_parallel:
             return nullcontext()
+        from megatron.core import tensor_parallel
+
         return tensor_parallel.get_cuda_rng_tracker().fork()

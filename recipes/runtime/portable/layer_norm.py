@@ -1,9 +1,15 @@
 """LayerNorm and RMSNorm in plain torch, with the zero-centred gain Nemotron calls layernorm1p."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
-from megatron.core.transformer.transformer_config import TransformerConfig
-from torch import Tensor
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from megatron.core.transformer.transformer_config import TransformerConfig
+    from torch import Tensor
 
 
 class LayerNorm(torch.nn.Module):

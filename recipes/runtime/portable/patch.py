@@ -5,7 +5,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Missing = Literal["apex", "cuda", "transformer_engine", "ngc_image", "torch_before_2.6"]
+Missing = Literal["apex", "cuda", "transformer_engine", "ngc_image", "torch_before_2.6", "numpy_before_2"]
 
 _ABSENT = object()
 
@@ -28,9 +28,7 @@ class Changes:
         """Sets `target[key]`."""
         original = target.get(key, _ABSENT)
         target[key] = value
-        self._undo.append(
-            lambda: target.__delitem__(key) if original is _ABSENT else target.__setitem__(key, original)
-        )
+        self._undo.append(lambda: target.__delitem__(key) if original is _ABSENT else target.__setitem__(key, original))
 
     def undo(self) -> None:
         """Restores every replaced attribute, the latest first."""

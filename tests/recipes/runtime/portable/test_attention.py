@@ -16,8 +16,9 @@ def attend(module: torch.nn.Module, mask: torch.Tensor | None) -> list[torch.Ten
     return [context, *(tensor.grad for tensor in inputs)]
 
 
+@pytest.mark.parametrize("layer_scaling", [False, True], ids=["", "layer scaling"])
 @pytest.mark.parametrize("masked", [False, True], ids=["causal", "two documents in one sequence"])
-def test_equals_megatrons_unfused_attention(portable_ground, transformer_config, masked) -> None:
+def test_equals_megatrons_unfused_attention(portable_ground, transformer_config, masked, layer_scaling) -> None:
     from megatron.core.tensor_parallel.random import model_parallel_cuda_manual_seed
     from megatron.core.transformer.dot_product_attention import DotProductAttention
     from megatron.core.transformer.enums import AttnMaskType
@@ -28,7 +29,8 @@ def test_equals_megatrons_unfused_attention(portable_ground, transformer_config,
         mask = torch.ones(5, 5, dtype=torch.bool).triu(1)
         mask[3:, :3] = True
         mask = mask[None, None]
-    arguments = (transformer_config(), 1, AttnMaskType.causal, "self")
+    config = transformer_config(apply_query_key_layer_scaling=layer_scaling)
+    arguments = (config, 3, AttnMaskType.causal, "self")
     ours = attend(ScaledDotProductAttention(*arguments), mask)
     upstream = attend(DotProductAttention(*arguments), mask)
     for mine, theirs in zip(ours, upstream, strict=True):

@@ -149,6 +149,12 @@ def load_common_state(tmp_path: Path) -> None:
     assert TorchCommonLoadStrategy().load_common(tmp_path) == {"path": tmp_path}
 
 
+def size_of_a_checkpoint_shard() -> None:
+    from megatron.core.dist_checkpointing.exchange_utils import _shard_size
+
+    assert _shard_size(types.SimpleNamespace(local_shape=(3, 5), dtype=torch.float32, flattened_range=None)) == 60
+
+
 def scheduled_token_count() -> None:
     assert torch.zeros([], dtype=torch.int, device="cuda").device.type == "cpu"
 
@@ -176,6 +182,7 @@ PROBES = {
     "sdpa_attention": (attention_of_the_layer, AssertionError),
     "local_layer_spec": (choose_layer_spec, ImportError),
     "checkpoint_write_item": (write_checkpoint_item, TypeError),
+    "numpy_product": (size_of_a_checkpoint_shard, AttributeError),
     "checkpoint_common_state": (load_common_state, Exception),
 }
 

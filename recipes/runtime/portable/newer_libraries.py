@@ -1,4 +1,8 @@
-"""Patches for a torch newer than the container's 2.4: two of its private or default behaviours changed in 2.6."""
+"""Patches for a torch and a numpy newer than the container's 2.4 and 1.26.
+
+Torch 2.6 changed a private function and a default; numpy 2 dropped old names. The pinned lock needs the newer ones:
+numpy 2 is what datatrove, pyarrow and matplotlib of today are built against.
+"""
 
 from typing import Any
 
@@ -51,3 +55,15 @@ def checkpoint_common_state(changes: Changes) -> None:
     source you do not trust.
     """
     changes.set("megatron.core.dist_checkpointing.strategies.common", "torch", _TorchLoadingObjects())
+
+
+@patch(
+    missing="numpy_before_2",
+    upstream="megatron.core.dist_checkpointing.exchange_utils",
+    stops_at="numel = np.product(sh_ten.local_shape)",
+)
+def numpy_product(changes: Changes) -> None:
+    """`np.product`, called when several ranks share the writing of a checkpoint, is numpy 2's `np.prod`."""
+    import numpy as np
+
+    changes.set(np, "product", np.prod)

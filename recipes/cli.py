@@ -1,0 +1,169 @@
+"""The command line: `langadapt VERB CONFIG.yaml [more.yaml ...] [key=value ...] [--dry-run]`.
+
+Exit codes: 0 done, 1 a check or a run failed, 2 wrong usage or config, 75 stopped on request.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_prep.errors import LangadaptError, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """A verb of the command line.
+
+    Attributes:
+        module: Holds `main(configs, overrides, *, dry_run) -> int`.
+        help: One line for the list of verbs.
+        example: A working command, shown by --help.
+        action: What the word after the verb may be, for verbs that have one; passed on as `action=WORD`.
+        options: `--name VALUE` forms, passed on as `name=VALUE`, with their help.
+    """
+
+    module: str
+    help: str
+    example: str
+    action: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+
+
+VERBS: dict[str, Verb] = {
+    "doctor": Verb(
+        module="recipes.doctor",
+        help="what is installed, which ground a run takes",
+        example="langadapt doctor",
+    ),
+    "demo": Verb(
+        module="recipes.demo",
+        help="the whole recipe at toy size",
+        example="langadapt demo --workdir runs/demo",
+        options={
+            "workdir": "folder for everything the demo makes (default runs/demo)",
+            "real-hi": "JSONL file of Hindi documents instead of the sample corpus",
+            "real-en": "JSONL file of English documents instead of the sample corpus",
+        },
+    ),
+    "prep": Verb(
+        module="data_prep.pipeline",
+        help="text to tagged shards to Megatron .bin/.idx",
+        example="langadapt prep nemo_configs/data/sample.yaml output_dir=runs/demo/data",
+    ),
+    "blend": Verb(
+        module="data_prep.blend",
+        help="plan the sampling weights from receipts",
+        example="langadapt blend nemo_configs/data/blend_tiny.yaml tokens_dir=runs/demo/data/tokens "
+        "output=runs/demo/blend/cpt.yaml",
+    ),
+    "pretrain": Verb(
+        module="recipes.pretrain",
+        help="train from random weights (the demo's stand-in for a base model)",
+        example="langadapt pretrain nemo_configs/cpt/tiny_base.yaml runs/demo/blend/base.yaml "
+        "exp_manager.explicit_log_dir=runs/demo/base",
+    ),
+    "cpt": Verb(
+        module="recipes.cpt",
+        help="continue the pre-training of a .nemo checkpoint on a blend",
+        example="langadapt cpt nemo_configs/cpt/tiny.yaml runs/demo/blend/cpt.yaml "
+        "exp_manager.explicit_log_dir=runs/demo/cpt "
+        "model.restore_from_path=runs/demo/base/checkpoints/megatron_gpt.nemo",
+    ),
+    "sft": Verb(
+        module="recipes.sft",
+        help="supervised fine-tuning with NeMo-Aligner",
+        example="langadapt sft nemo_configs/sft/tiny.yaml exp_manager.explicit_log_dir=runs/demo/sft "
+        "model.restore_from_path=runs/demo/cpt/checkpoints/megatron_gpt.nemo",
+    ),
+    "dpo": Verb(
+        module="recipes.dpo",
+        help="direct preference optimisation with NeMo-Aligner",
+        example="langadapt dpo nemo_configs/dpo/tiny.yaml exp_manager.explicit_log_dir=runs/demo/dpo "
+        "pretrained_checkpoint.restore_from_path=runs/demo/sft/checkpoints/megatron_gpt_sft.nemo",
+    ),
+    "convert": Verb(
+        module="recipes.convert",
+        help="a .nemo checkpoint to a Hugging Face folder, with a parity proof",
+        action=("to-hf",),
+        example="langadapt convert to-hf model=runs/demo/dpo/checkpoints/megatron_gpt.nemo output=runs/demo/hf",
+    ),
+    "evaluate": Verb(
+        module="recipes.evaluate",
+        help="bits per byte of held-out text, by language",
+        example="langadapt evaluate nemo_configs/eval/tiny.yaml models.base=runs/demo/hf/base "
+        "models.cpt=runs/demo/hf/cpt documents=runs/demo/data/documents output=runs/demo/evaluation.json",
+    ),
+    "report": Verb(
+        module="recipes.report",
+        help="one page and one JSON about a run",
+        example="langadapt report workdir=runs/demo",
+    ),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser; each verb's --help shows a working example."""
+    top = argparse.ArgumentParser(prog="langadapt", description=__doc__.splitlines()[0])
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, verb in VERBS.items():
+        sub = verbs.add_parser(
+            name,
+            help=verb.help,
+            description=f"{verb.help}.",
+            epilog=f"example:\n  {verb.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if verb.action:
+            sub.add_argument("action", choices=verb.action)
+        for option, text in verb.options.items():
+            sub.add_argument(f"--{option}", metavar="VALUE", help=text)
+        sub.add_argument("--dry-run", action="store_true", help="resolve, check, print, exit 0")
+        sub.add_argument("arguments", nargs="*", metavar="CONFIG.yaml | key=value")
+    return top
+
+
+def as_overrides(verb: Verb, arguments: argparse.Namespace) -> list[str]:
+    """The verb's action and options as key=value words."""
+    names = [*(("action",) if verb.action else ()), *(option.replace("-", "_") for option in verb.options)]
+    given = {name: getattr(arguments, name) for name in names}
+    return [f"{name}={value}" for name, value in given.items() if value is not None]
+
+
+def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
+    """Separates YAML files from overrides."""
+    overrides = [word for word in arguments if "=" in word or word.startswith("~")]
+    configs = [Path(word) for word in arguments if word not in overrides]
+    for path in configs:
+        if path.suffix not in (".yaml", ".yml"):
+            raise UsageError(
+                f"'{path}' is neither a YAML file nor key=value.",
+                where="command line",
+                fix="langadapt VERB CONFIG.yaml key=value ...",
+            )
+        if not path.exists():
+            raise UsageError(f"{path} does not exist.", where="command line", fix=f"ls {path.parent}")
+    return configs, overrides
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one verb; user mistakes become a message and an exit code, never a stack trace."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        arguments = parser().parse_args(words)
+        verb = VERBS[arguments.verb]
+        configs, overrides = split_arguments([*as_overrides(verb, arguments), *arguments.arguments])
+        module = importlib.import_module(verb.module)
+        return int(module.main(configs, overrides, dry_run=arguments.dry_run))
+    except LangadaptError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

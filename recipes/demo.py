@@ -1,0 +1,196 @@
+"""Verb `demo`: the whole recipe at toy size, each step through the verb a real run uses.
+
+Text -> Megatron datasets -> blend -> a tiny Nemotron pre-trained mostly on English -> continued pre-training on the
+blend with tensor parallelism -> SFT -> DPO -> Hugging Face checkpoints with a parity proof -> bits per byte -> report.
+Every step leaves a receipt or a run record, so a killed demo continues where it stopped when run again.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_prep import settings as strict
+from data_prep.errors import LangadaptError, UsageError
+from data_prep.files import atomic_write
+from data_prep.layout import REPOSITORY_ROOT, Layout
+
+CONFIGS = REPOSITORY_ROOT / "nemo_configs"
+STEP_SECONDS = "steps.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSettings:
+    """What a demo may be told.
+
+    Attributes:
+        workdir: Folder for everything it makes.
+        real_hi: JSONL of Hindi documents (`text`, optionally `id`) instead of the sample corpus.
+        real_en: The same for English.
+    """
+
+    workdir: Path = Path("runs/demo")
+    real_hi: Path | None = None
+    real_en: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.real_hi is None) != (self.real_en is None):
+            raise ValueError(
+                "one language alone cannot be blended half and half\ngive both --real-hi FILE and --real-en FILE"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One command of the chain.
+
+    Attributes:
+        name: As printed and recorded.
+        purpose: What the reader of the terminal sees.
+        arguments: Command line, verb first.
+    """
+
+    name: str
+    purpose: str
+    arguments: tuple[str, ...]
+
+
+class StepFailed(LangadaptError):
+    """A step of the demo ended with an error, which it has printed."""
+
+
+def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
+    """Runs the chain, or prints its commands."""
+    settings = strict.load(DemoSettings, configs, overrides)
+    check_inputs(settings)
+    steps = plan(settings)
+    if dry_run:
+        print("\n".join("langadapt " + " ".join(step.arguments) for step in steps))
+        return 0
+    start = time.time()
+    for number, step in enumerate(steps, start=1):
+        run_step(step, f"[{number}/{len(steps)}]", settings.workdir)
+    print_summary(settings.workdir, time.time() - start)
+    return 0
+
+
+def check_inputs(settings: DemoSettings) -> None:
+    """Refuses input files that are not there, before anything starts."""
+    for option, path in (("--real-hi", settings.real_hi), ("--real-en", settings.real_en)):
+        if path is not None and not path.is_file():
+            raise UsageError(f"{path} does not exist.", where=option, fix=f"{option} /path/to/documents.jsonl")
+
+
+def plan(settings: DemoSettings) -> list[Step]:
+    """The chain as commands, in order."""
+    work = settings.workdir.absolute()
+    data = Layout(work / "data")
+    model = {stage: work / stage / "checkpoints" / name for stage, name in MODELS.items()}
+
+    def step(name: str, purpose: str, *arguments: object) -> Step:
+        return Step(name=name, purpose=purpose, arguments=tuple(str(argument) for argument in arguments))
+
+    def blend(name: str, config: str) -> tuple[object, ...]:
+        return ("blend", CONFIGS / "data" / config, f"tokens_dir={data.tokens}", f"output={work / 'blend' / name}.yaml")
+
+    def convert(stage: str) -> tuple[object, ...]:
+        return ("convert", "to-hf", f"model={model[stage]}", f"output={work / 'hf' / stage}")
+
+    return [
+        step("prep", "documents to Megatron datasets", "prep", CONFIGS / "data" / "sample.yaml", *_sources(settings),
+             f"output_dir={data.root}"),
+        step("blend base", "weights for the stand-in base model", *blend("base", "blend_tiny_base.yaml")),
+        step("blend cpt", "weights for continued pre-training", *blend("cpt", "blend_tiny.yaml")),
+        step("base", "pre-train a tiny Nemotron, mostly on English", "pretrain", CONFIGS / "cpt" / "tiny_base.yaml",
+             work / "blend" / "base.yaml", f"exp_manager.explicit_log_dir={work / 'base'}"),
+        step("cpt", "continue on the Hindi-English blend, tensor parallel over two processes", "cpt",
+             CONFIGS / "cpt" / "tiny.yaml", work / "blend" / "cpt.yaml",
+             f"model.restore_from_path={model['base']}", f"exp_manager.explicit_log_dir={work / 'cpt'}"),
+        step("sft", "instruction-tune on conversations", "sft", CONFIGS / "sft" / "tiny.yaml",
+             f"model.restore_from_path={model['cpt']}",
+             f"model.data.train_ds.file_path={data.instruct('sft', 'train')}",
+             f"model.data.validation_ds.file_path={data.instruct('sft', 'validation')}",
+             f"exp_manager.explicit_log_dir={work / 'sft'}"),
+        step("dpo", "prefer the better answers", "dpo", CONFIGS / "dpo" / "tiny.yaml",
+             f"pretrained_checkpoint.restore_from_path={model['sft']}",
+             f"model.data.data_prefix.train=[{data.instruct('dpo', 'train')}]",
+             f"model.data.data_prefix.validation=[{data.instruct('dpo', 'validation')}]",
+             f"exp_manager.explicit_log_dir={work / 'dpo'}"),
+        *(step(f"convert {stage}", f"{stage}.nemo to Hugging Face, with parity proof", *convert(stage))
+          for stage in ("base", "cpt", "dpo")),
+        step("evaluate", "bits per byte before and after, and sample generations", "evaluate",
+             CONFIGS / "eval" / "tiny.yaml", f"models.base={work / 'hf' / 'base'}", f"models.cpt={work / 'hf' / 'cpt'}",
+             f"models.dpo={work / 'hf' / 'dpo'}", f"documents={data.root / 'documents'}",
+             f"output={work / 'evaluation.json'}"),
+        step("report", "one page", "report", f"workdir={work}"),
+    ]  # fmt: skip
+
+
+# Where each stage leaves its final checkpoint: checkpoints/<exp_manager.name>.nemo of its config.
+MODELS = {
+    "base": "megatron_gpt.nemo",
+    "cpt": "megatron_gpt.nemo",
+    "sft": "megatron_gpt_sft.nemo",
+    "dpo": "megatron_gpt.nemo",
+}
+
+
+def _sources(settings: DemoSettings) -> list[str]:
+    """Overrides of sample.yaml's two sources (0 Hindi, 1 English) for documents of the user's own."""
+    given = {0: settings.real_hi, 1: settings.real_en}
+    return [
+        override
+        for index, path in given.items()
+        if path is not None
+        for override in (
+            f"sources.{index}.path={path.absolute()}",
+            f"sources.{index}.source={path.name.split('.')[0].replace(' ', '_')}",
+            f"sources.{index}.license=as-in-the-file",
+            f"sources.{index}.id_field=null",
+            f"sources.{index}.group_field=null",
+        )
+    ]
+
+
+def run_step(step: Step, number: str, workdir: Path) -> None:
+    """Runs one command in a process of its own and adds its seconds to the record.
+
+    Raises:
+        StepFailed: It failed; carries the command's exit code and how to repeat it alone.
+    """
+    print(f"\n{number} {step.name}: {step.purpose}", flush=True)
+    start = time.time()
+    code = subprocess.run(
+        [sys.executable, "-m", "recipes.cli", *step.arguments],
+        check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    ).returncode
+    if code != 0:
+        failure = StepFailed(
+            f"The step `{step.name}` ended with exit code {code}; its message is above.",
+            where=" ".join(("langadapt", *step.arguments)),
+            fix="mend it and run the same demo command again: finished steps are not repeated",
+        )
+        failure.exit_code = max(code, 1)
+        raise failure
+    add_seconds(workdir, step.name, time.time() - start)
+
+
+def add_seconds(workdir: Path, name: str, seconds: float) -> None:
+    """Records a step's wall time; a repeated, skipped step keeps the longer, first one."""
+    path = workdir / STEP_SECONDS
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known[name] = round(max(seconds, known.get(name, 0.0)), 1)
+    workdir.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as stream:
+        stream.write(json.dumps(known, indent=2).encode())
+
+
+def print_summary(workdir: Path, seconds: float) -> None:
+    """Where the time went, and where the result is."""
+    steps = json.loads((workdir / STEP_SECONDS).read_text(encoding="utf-8"))
+    print("\nwhere the time went (s): " + ", ".join(f"{name} {value:.0f}" for name, value in steps.items()))
+    print(f"demo: done in {seconds:.0f} s; open {(workdir / 'report.html').absolute()}")

@@ -1,0 +1,87 @@
+"""Starts the ranks of a run on this machine; on a cluster srun or torchrun does it and this module stands aside."""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+from data_prep.errors import LangadaptError
+
+
+class RankFailed(LangadaptError):
+    """One rank of a run ended with an error; its siblings were stopped."""
+
+
+def is_rank() -> bool:
+    """Whether this process is one rank of a job that something else started: torchrun, or srun with several tasks.
+
+    A shell inside an allocation of one task (srun --pty) is no rank: it may start ranks of its own.
+    """
+    return "RANK" in os.environ or ("SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1)
+
+
+def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
+    """Runs `langadapt ARGUMENTS` as that many ranks on this machine and waits for them.
+
+    Rank 0 writes to this terminal, the others to `logs`. torchrun's own agent starts them, passes signals on and
+    stops all when one fails.
+
+    Args:
+        arguments: The command line of a rank, verb first.
+        processes: Number of ranks.
+        logs: Folder for the output of ranks 1 and up.
+
+    Raises:
+        RankFailed: A rank failed; names it, its exit code and where its output is.
+    """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logs.mkdir(parents=True, exist_ok=True)
+    # Each rank computes with its share of the cores; torchrun's default is one thread a rank.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        monitor_interval=0.1,
+        logs_specs=DefaultLogsSpecs(log_dir=str(logs), redirects=dict.fromkeys(range(1, processes), Std.ALL)),
+    )
+    try:
+        elastic_launch(config, entrypoint=sys.executable)("-m", "recipes.cli", *arguments)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        raise RankFailed(
+            f"Rank {rank} of {processes} ended with exit code {failure.exitcode}; the others were stopped.",
+            where="the lines above" if rank == 0 else last_words(logs, rank),
+            why="A run needs all its ranks.",
+            fix="mend what its last line says\nstart the same command again to resume",
+        ) from None
+
+
+def last_words(logs: Path, rank: int) -> str:
+    """Last line of a rank's newest error log, and the log's path."""
+    newest = max(logs.glob(f"*/attempt_*/{rank}/stderr.log"), key=lambda path: path.stat().st_mtime, default=None)
+    if newest is None:
+        return str(logs)
+    lines = newest.read_text(encoding="utf-8", errors="replace").split("\n")
+    return f"{newest}\n" + next((line for line in reversed(lines) if line.strip()), "(empty)")
+
+
+def git_state() -> dict[str, str | bool]:
+    """Commit of the working tree and whether it has changes; empty outside a git checkout."""
+    root = Path(__file__).parent.parent
+    try:
+        commit, changes = (
+            subprocess.run(["git", *command], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+            for command in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"commit": commit, "modified": bool(changes)}

@@ -1,0 +1,13 @@
+"""Verb `sft`: supervised fine-tuning on conversations, loss on the assistant's turns (paper, section 4)."""
+
+from pathlib import Path
+
+from recipes import checks, training
+from recipes.training import Stage
+
+STAGE = Stage(name="sft", schema="sft", check=checks.check_sft, driver="recipes.runtime.alignment:run_sft")
+
+
+def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
+    """Runs the verb."""
+    return training.run(STAGE, configs, overrides, dry_run=dry_run)

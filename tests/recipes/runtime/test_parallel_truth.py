@@ -1,0 +1,129 @@
+"""Parallelism changes where numbers are computed, not which: losses agree across layouts, resharding and kills.
+
+Every run starts from the same .nemo, sees the same samples and ends after 24 steps, in fp32 over gloo. One process is
+the reference. A resumed run of the same layout repeats its losses exactly; across layouts sums are taken in another
+order, and Adam amplifies the rounding: 1.5e-5 was measured after 20 steps (docs/portable_ground.md).
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from recipes import run_record
+from tests.conftest import CONFIGS, REPOSITORY, SMALL_MODEL, SMALL_RUN
+
+pytestmark = pytest.mark.slow
+
+STEPS = 24
+ACROSS_LAYOUTS = 5e-5
+LAYOUTS = {
+    "one process": (1, ()),
+    "TP=2": (2, ("model.tensor_model_parallel_size=2",)),
+    "TP=2 with sequence parallel": (2, ("model.tensor_model_parallel_size=2", "model.sequence_parallel=true")),
+    "PP=2": (2, ("model.pipeline_model_parallel_size=2",)),
+    "DP=2": (2, ()),
+}
+
+
+@pytest.fixture(scope="module")
+def command(prepared, small_base):
+    """The cpt command of a layout in a folder."""
+
+    def words(layout: str, folder: Path) -> list[str]:
+        devices, overrides = LAYOUTS[layout]
+        return [
+            "cpt",
+            str(CONFIGS / "cpt" / "tiny.yaml"),
+            str(prepared.blend),
+            *SMALL_MODEL,
+            *SMALL_RUN,
+            f"trainer.max_steps={STEPS}",
+            "trainer.val_check_interval=8",
+            "model.optim.sched.warmup_steps=2",
+            f"model.restore_from_path={small_base}",
+            f"trainer.devices={devices}",
+            "model.tensor_model_parallel_size=1",
+            *overrides,
+            f"exp_manager.explicit_log_dir={folder}",
+        ]
+
+    return words
+
+
+@pytest.fixture(scope="module")
+def reference(command, langadapt, tmp_path_factory) -> list[float]:
+    """Losses of the uninterrupted run in one process."""
+    folder = tmp_path_factory.mktemp("reference")
+    langadapt(*command("one process", folder))
+    return losses(folder)
+
+
+@pytest.fixture(scope="module")
+def killed_in_one_process(command, tmp_path_factory) -> Path:
+    """A run folder left by a kill -9 between the checkpoint of step 8 and the end."""
+    folder = tmp_path_factory.mktemp("killed")
+    kill_after_step(command("one process", folder), folder, 10)
+    return folder
+
+
+def losses(folder: Path) -> list[float]:
+    """Loss of every step; fails if one is missing."""
+    curve = run_record.losses(run_record.read_metrics(folder))
+    assert [step for step, _ in curve] == list(range(1, STEPS + 1))
+    return [loss for _, loss in curve]
+
+
+def kill_after_step(words: list[str], folder: Path, step: int) -> None:
+    """Starts a run and kills its whole process group as soon as the step is logged."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "recipes.cli", *words],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.time() + 120
+    while len(run_record.losses(run_record.read_metrics(folder))) < step:
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.time() < deadline, "the run did not get that far"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert run_record.read(folder).status == "running"
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "one process"])
+def test_every_layout_gives_the_losses_of_one_process(layout, command, langadapt, reference, tmp_path) -> None:
+    langadapt(*command(layout, tmp_path))
+    assert losses(tmp_path) == pytest.approx(reference, abs=ACROSS_LAYOUTS, rel=0)
+    record = run_record.read(tmp_path)
+    assert record.status == "done"
+    assert record.layout["tensor"] * record.layout["pipeline"] * record.layout["data"] == 2
+
+
+def test_resume_after_a_kill_repeats_the_uninterrupted_losses(
+    command, langadapt, reference, killed_in_one_process, tmp_path
+) -> None:
+    folder = shutil.copytree(killed_in_one_process, tmp_path / "run")
+    langadapt(*command("one process", folder))
+    assert losses(folder) == reference
+
+
+def test_a_checkpoint_of_one_process_resumes_at_tp_2(
+    command, langadapt, reference, killed_in_one_process, tmp_path
+) -> None:
+    folder = shutil.copytree(killed_in_one_process, tmp_path / "run")
+    langadapt(*command("TP=2", folder))
+    assert losses(folder) == pytest.approx(reference, abs=ACROSS_LAYOUTS, rel=0)
+
+
+def test_a_checkpoint_of_tp_2_resumes_in_one_process(command, langadapt, reference, tmp_path) -> None:
+    kill_after_step(command("TP=2", tmp_path), tmp_path, 10)
+    langadapt(*command("one process", tmp_path))
+    assert losses(tmp_path) == pytest.approx(reference, abs=ACROSS_LAYOUTS, rel=0)

@@ -20,6 +20,7 @@ from data_prep.layout import REPOSITORY_ROOT, Layout
 
 CONFIGS = REPOSITORY_ROOT / "nemo_configs"
 STEP_SECONDS = "steps.json"
+MIN_STEPS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +31,17 @@ class DemoSettings:
         workdir: Folder for everything it makes.
         real_hi: JSONL of Hindi documents (`text`, optionally `id`) instead of the sample corpus.
         real_en: The same for English.
+        steps: Training steps of every stage; None for those of its config.
     """
 
     workdir: Path = Path("runs/demo")
     real_hi: Path | None = None
     real_en: Path | None = None
+    steps: int | None = None
 
     def __post_init__(self) -> None:
+        if self.steps is not None and self.steps < MIN_STEPS:
+            raise ValueError(f"{self.steps} steps are fewer than a schedule needs\n--steps {MIN_STEPS} or more")
         if (self.real_hi is None) != (self.real_en is None):
             raise ValueError(
                 "one language alone cannot be blended half and half\ngive both --real-hi FILE and --real-en FILE"
@@ -105,20 +110,22 @@ def plan(settings: DemoSettings) -> list[Step]:
         step("blend base", "weights for the stand-in base model", *blend("base", "blend_tiny_base.yaml")),
         step("blend cpt", "weights for continued pre-training", *blend("cpt", "blend_tiny.yaml")),
         step("base", "pre-train a tiny Nemotron, mostly on English", "pretrain", CONFIGS / "cpt" / "tiny_base.yaml",
-             work / "blend" / "base.yaml", f"exp_manager.explicit_log_dir={work / 'base'}"),
+             work / "blend" / "base.yaml", f"exp_manager.explicit_log_dir={work / 'base'}",
+             *_schedule(settings, "trainer")),
         step("cpt", "continue on the Hindi-English blend, tensor parallel over two processes", "cpt",
              CONFIGS / "cpt" / "tiny.yaml", work / "blend" / "cpt.yaml",
-             f"model.restore_from_path={model['base']}", f"exp_manager.explicit_log_dir={work / 'cpt'}"),
+             f"model.restore_from_path={model['base']}", f"exp_manager.explicit_log_dir={work / 'cpt'}",
+             *_schedule(settings, "trainer")),
         step("sft", "instruction-tune on conversations", "sft", CONFIGS / "sft" / "tiny.yaml",
              f"model.restore_from_path={model['cpt']}",
              f"model.data.train_ds.file_path={data.instruct('sft', 'train')}",
              f"model.data.validation_ds.file_path={data.instruct('sft', 'validation')}",
-             f"exp_manager.explicit_log_dir={work / 'sft'}"),
+             f"exp_manager.explicit_log_dir={work / 'sft'}", *_schedule(settings, "trainer.sft")),
         step("dpo", "prefer the better answers", "dpo", CONFIGS / "dpo" / "tiny.yaml",
              f"pretrained_checkpoint.restore_from_path={model['sft']}",
              f"model.data.data_prefix.train=[{data.instruct('dpo', 'train')}]",
              f"model.data.data_prefix.validation=[{data.instruct('dpo', 'validation')}]",
-             f"exp_manager.explicit_log_dir={work / 'dpo'}"),
+             f"exp_manager.explicit_log_dir={work / 'dpo'}", *_schedule(settings, "trainer.dpo")),
         *(step(f"convert {stage}", f"{stage}.nemo to Hugging Face, with parity proof", *convert(stage))
           for stage in ("base", "cpt", "dpo")),
         step("evaluate", "bits per byte before and after, and sample generations", "evaluate",
@@ -138,9 +145,20 @@ MODELS = {
 }
 
 
+def _schedule(settings: DemoSettings, section: str) -> list[str]:
+    """Overrides for `steps` steps with one validation, and so one checkpoint, halfway and one at the end."""
+    if settings.steps is None:
+        return []
+    return [
+        f"{section}.max_steps={settings.steps}",
+        f"{section}.val_check_interval={settings.steps // 2}",
+        "model.optim.sched.warmup_steps=1",
+    ]
+
+
 def _sources(settings: DemoSettings) -> list[str]:
-    """Overrides of sample.yaml's two sources (0 Hindi, 1 English) for documents of the user's own."""
-    given = {0: settings.real_hi, 1: settings.real_en}
+    """Overrides of sample.yaml's two sources (0 English, 1 Hindi) for documents of the user's own."""
+    given = {0: settings.real_en, 1: settings.real_hi}
     return [
         override
         for index, path in given.items()

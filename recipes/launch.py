@@ -21,6 +21,19 @@ def is_rank() -> bool:
     return "RANK" in os.environ or ("SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1)
 
 
+CHILD = "LANGADAPT_RANK_OF_A_CHECKED_RUN"
+
+
+def is_child() -> bool:
+    """Whether this rank was started by `run_ranks`, whose process has checked the config and keeps the record."""
+    return CHILD in os.environ
+
+
+def rank() -> int:
+    """Number of this rank in the whole job; 0 where there is only one process."""
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) if is_rank() else 0)
+
+
 def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
     """Runs `langadapt ARGUMENTS` as that many ranks on this machine and waits for them.
 
@@ -42,6 +55,7 @@ def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     # Each rank computes with its share of the cores; torchrun's default is one thread a rank.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    os.environ[CHILD] = "1"
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -56,18 +70,20 @@ def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
     try:
         elastic_launch(config, entrypoint=sys.executable)("-m", "recipes.cli", *arguments)
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
+        failed, failure = error.get_first_failure()
         raise RankFailed(
-            f"Rank {rank} of {processes} ended with exit code {failure.exitcode}; the others were stopped.",
-            where="the lines above" if rank == 0 else last_words(logs, rank),
+            f"Rank {failed} of {processes} ended with exit code {failure.exitcode}; the others were stopped.",
+            where="the lines above" if failed == 0 else last_words(logs, failed),
             why="A run needs all its ranks.",
             fix="mend what its last line says\nstart the same command again to resume",
         ) from None
+    finally:
+        del os.environ[CHILD]
 
 
-def last_words(logs: Path, rank: int) -> str:
+def last_words(logs: Path, number: int) -> str:
     """Last line of a rank's newest error log, and the log's path."""
-    newest = max(logs.glob(f"*/attempt_*/{rank}/stderr.log"), key=lambda path: path.stat().st_mtime, default=None)
+    newest = max(logs.glob(f"*/attempt_*/{number}/stderr.log"), key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         return str(logs)
     lines = newest.read_text(encoding="utf-8", errors="replace").split("\n")

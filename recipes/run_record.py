@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,9 +21,10 @@ class RunRecord:
     Attributes:
         stage: pretrain, cpt, sft or dpo.
         status: `running` from the start, `done` at the end: a killed run stays `running`.
-        identity: Hash of everything in the config that shapes the result; the parallel layout is not part of it,
-            because a run may resume under another one.
+        identity: Hash of everything that shapes the result, config and inputs; the parallel layout is not part of
+            it, because a run may resume under another one.
         config: The resolved config.
+        inputs: SHA-256 by path of every file the run reads.
         layout: Ranks by dimension: tensor, pipeline, data.
         ground: What the run stood on (`recipes.runtime.ground.Ground`).
         git: Commit and whether the tree had changes.
@@ -39,6 +40,7 @@ class RunRecord:
     status: Literal["running", "done"]
     identity: str
     config: dict[str, Any]
+    inputs: dict[str, str]
     layout: dict[str, int]
     ground: dict[str, Any]
     git: dict[str, Any]
@@ -48,7 +50,6 @@ class RunRecord:
     last_loss: float | None = None
     seconds: float = 0.0
     model: str | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Replaces the folder's record."""

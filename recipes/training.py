@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from data_prep.errors import UsageError
-from recipes import checks, config, launch, run_record
+from recipes import checks, config, launch, run_identity, run_record
 from recipes.known_keys import Schema
 from recipes.run_record import RunRecord
 from recipes.runtime import ground
@@ -34,24 +34,16 @@ class Stage:
     driver: str
 
 
-# Keys that say how a run is laid out over devices, not what it computes: a run may resume with others.
-LAYOUT_KEYS = (
-    "trainer.devices",
-    "trainer.num_nodes",
-    "model.tensor_model_parallel_size",
-    "model.pipeline_model_parallel_size",
-    "model.sequence_parallel",
-    "model.micro_batch_size",
-    "exp_manager",
-)
-
-
 def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
-    """Runs a training verb to its end, or continues it; returns the exit code."""
+    """Runs a training verb to its end, or continues it; returns the exit code.
+
+    Started alone it starts the ranks of this machine itself; started as a rank by torchrun or srun it is one.
+    """
     ground.quiet_libraries()
     settings = config.load(configs, overrides, stage.schema)
-    if launch.is_rank():
-        return _train(stage, settings)
+    if launch.is_child():
+        _train(stage, settings)
+        return 0
     stage.check(settings, has_gpu=_has_gpu())
     layout = checks.layout(settings)
     if dry_run:
@@ -59,28 +51,17 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
         print(f"{stage.name}: {layout.processes} ranks ({layout}); config is sound, nothing was started")
         return 0
     folder = Path(settings.exp_manager.explicit_log_dir)
-    record = _begin(stage, settings, configs, folder)
-    if record.status == "done":
-        print(f"{stage.name}: done already, {record.steps} steps, {record.model} (run record {folder})")
+    before = _earlier_run(settings, folder)
+    if before is not None and before.status == "done" and Path(str(before.model)).exists():
+        print(f"{stage.name}: done already, {before.steps} steps, {before.model} (run record {folder})")
         return 0
-    start = time.time()
-    if layout.processes == 1:
-        _train(stage, settings)
+    if launch.is_rank() or layout.processes == 1:
+        _run_recorded(stage, settings, configs, folder, lambda: _train(stage, settings))
     else:
-        arguments = [stage.name, *(str(path) for path in configs), *overrides]
-        launch.run_ranks(arguments, layout.processes, folder / "ranks")
-    finished = _finish(record, folder, record.seconds + time.time() - start)
-    print(f"{stage.name}: {finished.steps} steps in {finished.seconds:.0f} s, loss {_span(finished)}, {finished.model}")
+        words = [stage.name, *(str(path) for path in configs), *overrides]
+        ranks = folder / "ranks"
+        _run_recorded(stage, settings, configs, folder, lambda: launch.run_ranks(words, layout.processes, ranks))
     return 0
-
-
-def identity(settings: DictConfig) -> str:
-    """Hash of what a config computes, whatever the layout."""
-    copy = DictConfig(OmegaConf.to_container(settings, resolve=True))
-    for key in LAYOUT_KEYS:
-        if OmegaConf.select(copy, key) is not None:
-            OmegaConf.update(copy, key, None)
-    return config.config_hash(copy)
 
 
 def _has_gpu() -> bool:
@@ -89,41 +70,64 @@ def _has_gpu() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _train(stage: Stage, settings: DictConfig) -> int:
+def _train(stage: Stage, settings: DictConfig) -> None:
     """The work of one rank."""
     ground.prepare()
     ground.quiet_nemo()
     module, function = stage.driver.split(":")
     train = getattr(importlib.import_module(module), function)
     train(settings, Path(settings.exp_manager.explicit_log_dir) / run_record.METRICS_NAME)
-    return 0
+
+
+def _earlier_run(settings: DictConfig, folder: Path) -> RunRecord | None:
+    """The run this folder holds, if any.
+
+    Raises:
+        UsageError: It is a run of another config or of other inputs: resuming would mix the two.
+    """
+    before = run_record.read(folder)
+    if before is None:
+        return None
+    inputs = run_identity.input_hashes(settings)
+    if before.identity == run_identity.identity(settings, inputs):
+        return before
+    changed = run_identity.differences(before.config, OmegaConf.to_container(settings, resolve=True))
+    changed += [path for path, digest in inputs.items() if before.inputs.get(path, digest) != digest]
+    raise UsageError(
+        f"The run folder holds a {before.stage} run of another config or other inputs; changed: "
+        f"{', '.join(changed[:8])}.",
+        where=str(folder),
+        why="Its checkpoints would be resumed under settings, or on data, they were not trained with.",
+        fix=f"exp_manager.explicit_log_dir={folder}-2\nor remove {folder}",
+    )
+
+
+def _run_recorded(
+    stage: Stage, settings: DictConfig, configs: list[Path], folder: Path, train: Callable[[], None]
+) -> None:
+    """Trains between a record that says `running` and one that says `done`; rank 0 alone writes them."""
+    if launch.rank() != 0:
+        train()
+        return
+    record = _begin(stage, settings, configs, folder)
+    start = time.time()
+    train()
+    finished = _finish(record, folder, record.seconds + time.time() - start)
+    print(f"{stage.name}: {finished.steps} steps in {finished.seconds:.0f} s, loss {_span(finished)}, {finished.model}")
 
 
 def _begin(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path) -> RunRecord:
-    """The record of a new run, or of the one this folder holds.
-
-    Raises:
-        UsageError: The folder holds a run of another config: resuming would mix the two.
-    """
-    mine = identity(settings)
+    """Writes the record of a run that starts or goes on."""
     before = run_record.read(folder)
-    if before is not None and before.identity != mine:
-        changed = _differences(before.config, OmegaConf.to_container(settings, resolve=True))
-        raise UsageError(
-            f"The run folder holds a {before.stage} run of another config; changed: {', '.join(changed[:8])}.",
-            where=str(folder),
-            why="Its checkpoints would be resumed under settings they were not trained with.",
-            fix=f"exp_manager.explicit_log_dir={folder}-2\nor remove {folder}",
-        )
-    if before is not None and before.status == "done" and Path(str(before.model)).exists():
-        return before
     if before is not None:
         print(f"{stage.name}: continuing in {folder}")
+    inputs = run_identity.input_hashes(settings)
     record = RunRecord(
         stage=stage.name,
         status="running",
-        identity=mine,
+        identity=run_identity.identity(settings, inputs),
         config=OmegaConf.to_container(settings, resolve=True),  # type: ignore[arg-type]
+        inputs=inputs,
         layout=checks.layout(settings).as_dict(),
         ground=ground.detect().as_dict(),
         git=launch.git_state(),
@@ -155,20 +159,6 @@ def _blend_plan(configs: list[Path]) -> dict[str, Any] | None:
     """The plan `langadapt blend` wrote beside a fragment among the configs."""
     plans = [plan for path in configs if (plan := path.with_suffix(".json")).exists()]
     return json.loads(plans[0].read_text(encoding="utf-8")) if plans else None
-
-
-def _differences(before: Any, after: Any, path: str = "") -> list[str]:
-    """Dotted keys whose values differ, layout keys left out."""
-    if path in LAYOUT_KEYS:
-        return []
-    if isinstance(before, dict) and isinstance(after, dict):
-        keys = sorted(set(before) | set(after))
-        return [
-            found
-            for key in keys
-            for found in _differences(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
-        ]
-    return [] if before == after else [path]
 
 
 def _span(record: RunRecord) -> str:

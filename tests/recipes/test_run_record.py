@@ -42,6 +42,7 @@ def test_a_record_reads_back_as_written(tmp_path) -> None:
         status="running",
         identity="abc",
         config={"trainer": {"max_steps": 3}},
+        inputs={},
         layout={"tensor": 2, "pipeline": 1, "data": 1},
         ground={"name": "portable"},
         git={},

@@ -96,7 +96,7 @@ def write_run(folder: Path, stage: str, layout: tuple[int, int, int], seconds: f
     losses = [line.get("reduced_train_loss", line.get("train/loss")) for line in lines]
     losses = [loss for loss in losses if loss is not None]
     RunRecord(
-        stage=stage, status=status, identity="0" * 64, config=config or {},
+        stage=stage, status=status, identity="0" * 64, config=config or {}, inputs={},
         layout=dict(zip(("tensor", "pipeline", "data"), layout, strict=True)), ground=GROUND,
         git={"commit": COMMIT, "modified": False}, steps=len(losses), first_loss=losses[0], last_loss=losses[-1],
         seconds=seconds, model=str(folder / "checkpoints" / "megatron_gpt.nemo"),

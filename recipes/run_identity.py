@@ -1,0 +1,72 @@
+"""What makes two runs the same run: settings that shape the result, and the content of the files it reads."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from data_prep.files import sha256_file
+from data_prep.layout import receipt_path
+from recipes import config
+
+# Keys that say how a run is laid out over devices, not what it computes: a run may resume with others.
+LAYOUT_KEYS = (
+    "trainer.devices",
+    "trainer.num_nodes",
+    "model.tensor_model_parallel_size",
+    "model.pipeline_model_parallel_size",
+    "model.sequence_parallel",
+    "model.micro_batch_size",
+    "model.make_vocab_size_divisible_by",
+    "exp_manager",
+)
+FILE_KEYS = (
+    "model.restore_from_path",
+    "pretrained_checkpoint.restore_from_path",
+    "model.tokenizer.model",
+    "model.data.train_ds.file_path",
+    "model.data.validation_ds.file_path",
+)
+
+
+def input_hashes(settings: DictConfig) -> dict[str, str]:
+    """SHA-256 of every file a run reads; a token dataset stands for itself by its receipt."""
+    paths = [Path(value) for key in FILE_KEYS if isinstance(value := OmegaConf.select(settings, key), str)]
+    paths += [_dataset_file(text) for text in _strings(OmegaConf.select(settings, "model.data.data_prefix"))]
+    return {str(path): sha256_file(path) for path in sorted(set(paths)) if path.is_file()}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """The paths in a data_prefix of any of upstream's forms: a path, [weight, path, ...], or either by split."""
+    if isinstance(value, str):
+        yield value
+    elif OmegaConf.is_config(value):
+        for item in value.values() if OmegaConf.is_dict(value) else value:
+            yield from _strings(item)
+
+
+def _dataset_file(prefix: str) -> Path:
+    receipt = receipt_path(Path(prefix))
+    return receipt if receipt.is_file() else Path(prefix if Path(prefix).is_file() else f"{prefix}.idx")
+
+
+def identity(settings: DictConfig, inputs: dict[str, str]) -> str:
+    """Hash of what a run computes from what, whatever the layout."""
+    copy = DictConfig(OmegaConf.to_container(settings, resolve=True))
+    for key in LAYOUT_KEYS:
+        if OmegaConf.select(copy, key) is not None:
+            OmegaConf.update(copy, key, None)
+    return config.config_hash(DictConfig({"settings": copy, "inputs": sorted(inputs.values())}))
+
+
+def differences(before: Any, after: Any, path: str = "") -> list[str]:
+    """Dotted keys whose values differ, layout keys left out."""
+    if path in LAYOUT_KEYS:
+        return []
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted(set(before) | set(after))
+        return [
+            found for key in keys for found in differences(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
+        ]
+    return [] if before == after else [path]

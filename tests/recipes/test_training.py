@@ -1,0 +1,107 @@
+"""A run folder belongs to one run: the same run is continued or skipped, another one is refused."""
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from recipes import cli, run_identity, run_record
+from recipes.run_record import RunRecord
+from tests.conftest import CONFIGS
+
+SETTINGS = {
+    "trainer": {"devices": 1, "max_steps": 10},
+    "model": {"tensor_model_parallel_size": 1, "data": {"data_prefix": [0.7, "a", 0.3, "b"]}},
+    "exp_manager": {"explicit_log_dir": "here"},
+}
+
+
+def changed(**values):
+    settings = OmegaConf.create(SETTINGS)
+    for key, value in values.items():
+        OmegaConf.update(settings, key.replace("__", "."), value)
+    return settings
+
+
+def test_the_layout_is_not_part_of_a_runs_identity() -> None:
+    other = changed(trainer__devices=2, model__tensor_model_parallel_size=2, exp_manager__explicit_log_dir="there")
+    assert run_identity.identity(changed(), {}) == run_identity.identity(other, {})
+
+
+def test_steps_and_inputs_are_part_of_it() -> None:
+    same = run_identity.identity(changed(), {"a.bin": "1"})
+    assert run_identity.identity(changed(trainer__max_steps=11), {"a.bin": "1"}) != same
+    assert run_identity.identity(changed(), {"a.bin": "2"}) != same
+
+
+def test_a_moved_input_is_the_same_input() -> None:
+    assert run_identity.identity(changed(), {"/x/a": "1"}) == run_identity.identity(changed(), {"/y/a": "1"})
+
+
+@pytest.mark.parametrize(
+    "data_prefix",
+    ["{folder}/a", [0.7, "{folder}/a", 0.3, "{folder}/b"], {"train": [1.0, "{folder}/a"], "validation": "{folder}/b"}],
+)
+def test_every_form_of_data_prefix_is_read(tmp_path, data_prefix) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.idx").write_text(name)
+    settings = OmegaConf.create({"model": {"data": {"data_prefix": data_prefix}}})
+    text = OmegaConf.to_yaml(settings).replace("{folder}", str(tmp_path))
+    paths = run_identity.input_hashes(OmegaConf.create(text))
+    assert str(tmp_path / "a.idx") in paths
+
+
+def test_a_receipt_stands_for_its_dataset(tmp_path) -> None:
+    (tmp_path / "a.idx").write_text("big")
+    (tmp_path / "a.receipt.json").write_text("{}")
+    settings = OmegaConf.create({"model": {"data": {"data_prefix": [1.0, str(tmp_path / "a")]}}})
+    assert list(run_identity.input_hashes(settings)) == [str(tmp_path / "a.receipt.json")]
+
+
+def test_differences_name_the_keys() -> None:
+    before, after = (OmegaConf.to_container(settings) for settings in (changed(), changed(trainer__max_steps=20)))
+    assert run_identity.differences(before, after) == ["trainer.max_steps"]
+
+
+@pytest.fixture
+def pretrain_words(prepared, tmp_path) -> list[str]:
+    return [
+        "pretrain",
+        str(CONFIGS / "cpt" / "tiny_base.yaml"),
+        str(prepared.blend),
+        f"exp_manager.explicit_log_dir={tmp_path / 'run'}",
+    ]
+
+
+def test_a_dry_run_checks_prints_and_starts_nothing(pretrain_words, tmp_path, capsys) -> None:
+    assert cli.main([*pretrain_words, "--dry-run"]) == 0
+    assert "tensor 1 x pipeline 1 x data 1" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+
+
+def leave_record(folder: Path, **values) -> None:
+    record = {"identity": "of another run", "config": {"trainer": {"max_steps": 5}}, "status": "running"}
+    RunRecord(**{"stage": "pretrain", "inputs": {}, "layout": {}, "ground": {}, "git": {}, **record, **values}).write(
+        folder
+    )
+
+
+def test_a_folder_of_another_run_is_refused(pretrain_words, tmp_path, capsys) -> None:
+    leave_record(tmp_path / "run")
+    assert cli.main(pretrain_words) == 2
+    message = capsys.readouterr().err
+    assert "The run folder holds a pretrain run of another config or other inputs" in message
+    assert "trainer.max_steps" in message or "model" in message
+    assert f"exp_manager.explicit_log_dir={tmp_path / 'run'}-2" in message
+    assert run_record.read(tmp_path / "run").identity == "of another run"
+
+
+def test_cpt_without_a_checkpoint_is_refused(prepared, tmp_path, capsys) -> None:
+    words = ["cpt", str(CONFIGS / "cpt" / "tiny_base.yaml"), str(prepared.blend)]
+    assert cli.main([*words, f"exp_manager.explicit_log_dir={tmp_path}"]) == 2
+    assert "No checkpoint to continue from." in capsys.readouterr().err
+
+
+def test_pretrain_with_a_checkpoint_is_refused(pretrain_words, capsys) -> None:
+    assert cli.main([*pretrain_words, "model.restore_from_path=some.nemo"]) == 2
+    assert "`pretrain` starts from random weights" in capsys.readouterr().err

@@ -1,6 +1,6 @@
 """The command line: `langadapt VERB CONFIG.yaml [more.yaml ...] [key=value ...] [--dry-run]`.
 
-Exit codes: 0 done, 1 a check or a run failed, 2 wrong usage or config, 75 stopped on request.
+Exit codes: 0 done, 1 a check or a run failed, 2 wrong usage or config, 130 interrupted.
 """
 
 import argparse
@@ -161,6 +161,9 @@ def main(argv: list[str] | None = None) -> int:
     except LangadaptError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command continues where it stopped", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

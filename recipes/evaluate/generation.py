@@ -48,8 +48,11 @@ def prompt_ids(tokenizer: Any, prompt: Prompt) -> list[int]:
     return ids
 
 
-def generate(model: Any, tokenizer: Any, prompt: Prompt, max_new_tokens: int) -> str:
-    """The most likely continuation, up to the model's own stop tokens or `max_new_tokens`."""
+def generate(model: Any, tokenizer: Any, prompt: Prompt, max_new_tokens: int, repetition_penalty: float = 1.0) -> str:
+    """The most likely continuation, up to the model's own stop tokens or `max_new_tokens`.
+
+    A `repetition_penalty` above 1 makes tokens that stand in the text already less likely (transformers' own).
+    """
     import torch
 
     ids = torch.tensor([prompt_ids(tokenizer, prompt)], device=model.device)
@@ -59,6 +62,7 @@ def generate(model: Any, tokenizer: Any, prompt: Prompt, max_new_tokens: int) ->
             attention_mask=torch.ones_like(ids),
             do_sample=False,
             max_new_tokens=max_new_tokens,
+            repetition_penalty=repetition_penalty,
             pad_token_id=tokenizer.eos_token_id,
         )
     return str(tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)).rstrip()

@@ -31,6 +31,8 @@ class GenerateSettings:
     models: tuple[str, ...] | None = None
     """Names from `models`; null for all."""
     max_new_tokens: int = 48
+    repetition_penalty: float = 1.0
+    """1 is plain greedy decoding; above it, tokens that stand in the text already become less likely."""
     prompts: tuple[Prompt, ...] = ()
 
 
@@ -169,8 +171,8 @@ def evaluate(settings: EvaluateSettings, documents: Sequence[Document]) -> dict[
         )
         tokens[name] = sum(len(ids) - 1 for ids in sequences)
         if name in settings.generating:
-            limit = settings.generate.max_new_tokens
-            answers[name] = [generate(model, tokenizer, prompt, limit) for prompt in settings.generate.prompts]
+            limit, penalty = settings.generate.max_new_tokens, settings.generate.repetition_penalty
+            answers[name] = [generate(model, tokenizer, prompt, limit, penalty) for prompt in settings.generate.prompts]
         print(f"evaluate: {name}: {len(texts)} documents, {tokens[name]} tokens", flush=True)
     scored = [
         Scored(

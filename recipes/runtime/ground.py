@@ -173,6 +173,8 @@ HARMLESS = (
     "Training from scratch",
     "told to monitor a validation value",
     "Pre-formatting chat conversation",
+    "is experimental and not",
+    "Ignoring `trainer.max_epochs`",
 )
 
 

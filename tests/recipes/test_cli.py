@@ -40,6 +40,15 @@ def test_a_word_that_is_neither_file_nor_override_is_wrong_usage(capsys) -> None
     assert "'tokens' is neither a YAML file nor key=value." in capsys.readouterr().err
 
 
+def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys) -> None:
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recipes.doctor.main", interrupted)
+    assert cli.main(["doctor"]) == 130
+    assert "the same command continues where it stopped" in capsys.readouterr().err
+
+
 def test_options_and_actions_become_overrides() -> None:
     arguments = cli.parser().parse_args(["demo", "--real-hi", "a.jsonl", "--workdir", "runs/x"])
     assert cli.as_overrides(cli.VERBS["demo"], arguments) == ["workdir=runs/x", "real_hi=a.jsonl"]

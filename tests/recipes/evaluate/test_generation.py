@@ -37,6 +37,13 @@ def test_generation_is_the_greedy_path(models, tokenizer):
     assert generate(model, tokenizer, prompt, 6) == tokenizer.decode(ids[start:]).rstrip()
 
 
+def test_a_repetition_penalty_breaks_a_loop(models, tokenizer):
+    model = AutoModelForCausalLM.from_pretrained(models["base"], torch_dtype=torch.float32).eval()
+    prompt = Prompt(lang="en-Latn", text="The river")
+    answers = [tokenizer(generate(model, tokenizer, prompt, 24, penalty))["input_ids"] for penalty in (1.0, 5.0)]
+    assert len(set(answers[1])) > len(set(answers[0]))
+
+
 def test_a_model_without_template_is_named(tokenizer):
     bare = AutoTokenizer.from_pretrained(tokenizer.name_or_path)
     bare.chat_template = None

@@ -107,6 +107,22 @@ def test_every_layout_gives_the_losses_of_one_process(layout, command, langadapt
     assert record.layout["tensor"] * record.layout["pipeline"] * record.layout["data"] == 2
 
 
+def test_ranks_started_by_torchrun_are_the_same_run(command, reference, tmp_path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*torchrun, "-m", "recipes.cli", *command("DP=2", tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert losses(tmp_path) == pytest.approx(reference, abs=ACROSS_LAYOUTS, rel=0)
+    assert run_record.read(tmp_path).status == "done"
+    assert done.stdout.count("cpt: 24 steps in") == 1
+
+
 def test_resume_after_a_kill_repeats_the_uninterrupted_losses(
     command, langadapt, reference, killed_in_one_process, tmp_path
 ) -> None:

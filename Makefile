@@ -11,7 +11,7 @@ PIP := $(RUN)/pip install --quiet --disable-pip-version-check
 
 WORKDIR ?= runs/demo
 
-.PHONY: setup demo test test-fast check format bench docs clean
+.PHONY: help setup demo test test-fast check format bench clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -27,7 +27,7 @@ setup: $(STAMP)
 $(STAMP): $(wildcard requirements/*.txt) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else \
 	  "langadapt needs Python 3.11, found %d.%d: make setup PYTHON=/path/to/python3.11" % sys.version_info[:2])'
-	@echo "setup: Python packages into $(VENV) (about 1.5 GB, 3 minutes)"
+	@echo "setup: Python packages into $(VENV) (about 2.5 GB, 3 minutes)"
 	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) "$(TORCH)" 2>/dev/null || { \
 	  echo "setup: $(TORCH) is in no configured index, asking $(TORCH_INDEX)"; \

@@ -22,7 +22,7 @@ from data_prep.errors import DataError, UsageError
 from data_prep.files import atomic_write, sha256_file
 from data_prep.indexed_dataset import read_size
 from data_prep.layout import PREFIX_SUFFIX, receipt_path
-from data_prep.receipts import Receipt
+from data_prep.receipts import Receipt, config_hash
 from data_prep.settings import load
 
 
@@ -164,7 +164,11 @@ def _weighted(entries: Iterable[Entry]) -> list[float | str]:
 
 def _write(output: Path, blend: BlendPlan, tokenizer: dict[str, str]) -> None:
     output = output.expanduser().absolute()
-    fragment = nemo_fragment(blend, tokenizer["model"], output.parent / "index")
+    # Megatron's cached indices know a dataset by its path alone: data made anew under the same name needs a new folder.
+    receipts = [sha256_file(receipt_path(Path(entry.prefix))) for entry in (*blend.train, *blend.validation)]
+    fragment = nemo_fragment(
+        blend, tokenizer["model"], output.parent / "index" / config_hash({"datasets": receipts})[:16]
+    )
     with atomic_write(output.with_suffix(".json")) as file:
         document = {**asdict(blend), "tokenizer": tokenizer}
         file.write(json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n")

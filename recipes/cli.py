@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 a check or a run failed, 2 wrong usage or config, 130 inte
 import argparse
 import importlib
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ class Verb:
         example: A working command, shown by --help.
         action: What the word after the verb may be, for verbs that have one; passed on as `action=WORD`.
         options: `--name VALUE` forms, passed on as `name=VALUE`, with their help.
+        numbers: Those of the options that take a whole number.
     """
 
     module: str
@@ -30,6 +32,7 @@ class Verb:
     example: str
     action: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
 
 
 VERBS: dict[str, Verb] = {
@@ -48,6 +51,7 @@ VERBS: dict[str, Verb] = {
             "real-en": "JSONL file of English documents instead of the sample corpus",
             "steps": "training steps of every stage instead of the configs' (4 shows in 2 minutes that all runs)",
         },
+        numbers=("steps",),
     ),
     "prep": Verb(
         module="data_prep.pipeline",
@@ -120,17 +124,50 @@ def parser() -> argparse.ArgumentParser:
         if verb.action:
             sub.add_argument("action", choices=verb.action)
         for option, text in verb.options.items():
-            sub.add_argument(f"--{option}", metavar="VALUE", help=text)
+            kind = int if option in verb.numbers else str
+            sub.add_argument(f"--{option}", metavar="VALUE", type=kind, help=text)
         sub.add_argument("--dry-run", action="store_true", help="resolve, check, print, exit 0")
         sub.add_argument("arguments", nargs="*", metavar="CONFIG.yaml | key=value")
     return top
 
 
+def parse(words: list[str]) -> argparse.Namespace:
+    """Parses a command line whose options may stand anywhere after the verb."""
+    top = parser()
+    arguments, rest = top.parse_known_args(words)
+    if unknown := [word for word in rest if word.startswith("-")]:
+        top.error(f"unknown option {unknown[0]}; settings are written key=value")
+    arguments.arguments += rest
+    return arguments
+
+
+def unusable_path(error: OSError) -> LangadaptError:
+    """A file or folder that cannot be read or written, said as an error with a remedy."""
+    return LangadaptError(
+        f"{error.strerror or error}",
+        where=str(error.filename or "unknown path"),
+        fix="check that the path is right, its folder writable, and the disk not full (df -h)",
+    )
+
+
 def as_overrides(verb: Verb, arguments: argparse.Namespace) -> list[str]:
     """The verb's action and options as key=value words."""
     names = [*(("action",) if verb.action else ()), *(option.replace("-", "_") for option in verb.options)]
-    given = {name: getattr(arguments, name) for name in names}
-    return [f"{name}={value}" for name, value in given.items() if value is not None]
+    given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    for name, value in given.items():
+        if value == "":
+            raise UsageError(f"--{name.replace('_', '-')} is empty.", where="command line", fix="give it a value")
+    return [f"{name}={quote(value)}" for name, value in given.items()]
+
+
+def quote(value: object) -> str:
+    """A value that YAML and Hydra both read back as this very text."""
+    text = str(value)
+    if isinstance(value, int):
+        return text
+    if re.fullmatch(r"[\w.+-]*/[\w/.+-]*", text, re.ASCII):
+        return text
+    return f"'{text}'" if "'" not in text else '"' + text.replace('"', '\\"') + '"'
 
 
 def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
@@ -152,8 +189,9 @@ def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
 def main(argv: list[str] | None = None) -> int:
     """Runs one verb; user mistakes become a message and an exit code, never a stack trace."""
     words = sys.argv[1:] if argv is None else argv
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a recipe names all its inputs
     try:
-        arguments = parser().parse_args(words)
+        arguments = parse(words)
         verb = VERBS[arguments.verb]
         configs, overrides = split_arguments([*as_overrides(verb, arguments), *arguments.arguments])
         module = importlib.import_module(verb.module)
@@ -161,6 +199,9 @@ def main(argv: list[str] | None = None) -> int:
     except LangadaptError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"error: {unusable_path(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted; the same command continues where it stopped", file=sys.stderr)
         return 130

@@ -24,7 +24,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from data_prep.errors import UsageError
-from data_prep.files import atomic_write
 from recipes.known_keys import KnownKeys, Schema, known_keys, unknown_key_error
 from recipes.overrides import Override, parse
 from recipes.required_keys import require_values
@@ -81,12 +80,6 @@ def load(configs: list[Path], overrides: list[str], schema: Schema) -> DictConfi
 def as_yaml(cfg: DictConfig) -> str:
     """The configuration as YAML text, in the order of its files."""
     return OmegaConf.to_yaml(cfg, resolve=True)
-
-
-def save(cfg: DictConfig, path: Path) -> None:
-    """Write the configuration as a YAML file that `load` and upstream's mains read back."""
-    with atomic_write(path) as stream:
-        stream.write(as_yaml(cfg).encode())
 
 
 def config_hash(cfg: DictConfig) -> str:

@@ -1,4 +1,4 @@
-"""Verb `cpt`: continue the pre-training of a .nemo checkpoint on a blend (paper, section 3)."""
+"""Verb `cpt`: continue the pre-training of a .nemo checkpoint on a blend."""
 
 from pathlib import Path
 

@@ -6,7 +6,8 @@ Every step leaves a receipt or a run record, so a killed demo continues where it
 """
 
 import json
-import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -17,10 +18,13 @@ from data_prep import settings as strict
 from data_prep.errors import LangadaptError, UsageError
 from data_prep.files import atomic_write
 from data_prep.layout import REPOSITORY_ROOT, Layout
+from recipes.cli import quote
 
 CONFIGS = REPOSITORY_ROOT / "nemo_configs"
 STEP_SECONDS = "steps.json"
 MIN_STEPS = 4
+TOKENS_PER_STEP = 8 * 256  # global batch x sequence length of nemo_configs/cpt/tiny_base.yaml and tiny.yaml
+OWN_MAX_EPOCHS = 200  # a demo shows that all works; a hundred short documents of one's own are read that often
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,49 +95,113 @@ def check_inputs(settings: DemoSettings) -> None:
 
 def plan(settings: DemoSettings) -> list[Step]:
     """The chain as commands, in order."""
-    work = settings.workdir.absolute()
-    data = Layout(work / "data")
-    model = {stage: work / stage / "checkpoints" / name for stage, name in MODELS.items()}
+    return [*_data_steps(settings), *_training_steps(settings), *_result_steps(settings)]
 
-    def step(name: str, purpose: str, *arguments: object) -> Step:
-        return Step(name=name, purpose=purpose, arguments=tuple(str(argument) for argument in arguments))
 
-    def blend(name: str, config: str) -> tuple[object, ...]:
-        return ("blend", CONFIGS / "data" / config, f"tokens_dir={data.tokens}", f"output={work / 'blend' / name}.yaml")
+def _data_steps(settings: DemoSettings) -> list[Step]:
+    work, data = _folders(settings)
+    prep = ("prep", CONFIGS / "data" / "sample.yaml", *_sources(settings), setting("output_dir", data.root))
 
-    def convert(stage: str) -> tuple[object, ...]:
-        return ("convert", "to-hf", f"model={model[stage]}", f"output={work / 'hf' / stage}")
+    def blend(name: str, config: str, purpose: str) -> Step:
+        words = (setting("tokens_dir", data.tokens), setting("output", work / "blend" / f"{name}.yaml"))
+        return _step(f"blend {name}", purpose, "blend", CONFIGS / "data" / config, *words, *_budget(settings))
 
     return [
-        step("prep", "documents to Megatron datasets", "prep", CONFIGS / "data" / "sample.yaml", *_sources(settings),
-             f"output_dir={data.root}"),
-        step("blend base", "weights for the stand-in base model", *blend("base", "blend_tiny_base.yaml")),
-        step("blend cpt", "weights for continued pre-training", *blend("cpt", "blend_tiny.yaml")),
-        step("base", "pre-train a tiny Nemotron, mostly on English", "pretrain", CONFIGS / "cpt" / "tiny_base.yaml",
-             work / "blend" / "base.yaml", f"exp_manager.explicit_log_dir={work / 'base'}",
-             *_schedule(settings, "trainer")),
-        step("cpt", "continue on the Hindi-English blend, tensor parallel over two processes", "cpt",
-             CONFIGS / "cpt" / "tiny.yaml", work / "blend" / "cpt.yaml",
-             f"model.restore_from_path={model['base']}", f"exp_manager.explicit_log_dir={work / 'cpt'}",
-             *_schedule(settings, "trainer")),
-        step("sft", "instruction-tune on conversations", "sft", CONFIGS / "sft" / "tiny.yaml",
-             f"model.restore_from_path={model['cpt']}",
-             f"model.data.train_ds.file_path={data.instruct('sft', 'train')}",
-             f"model.data.validation_ds.file_path={data.instruct('sft', 'validation')}",
-             f"exp_manager.explicit_log_dir={work / 'sft'}", *_schedule(settings, "trainer.sft")),
-        step("dpo", "prefer the better answers", "dpo", CONFIGS / "dpo" / "tiny.yaml",
-             f"pretrained_checkpoint.restore_from_path={model['sft']}",
-             f"model.data.data_prefix.train=[{data.instruct('dpo', 'train')}]",
-             f"model.data.data_prefix.validation=[{data.instruct('dpo', 'validation')}]",
-             f"exp_manager.explicit_log_dir={work / 'dpo'}", *_schedule(settings, "trainer.dpo")),
-        *(step(f"convert {stage}", f"{stage}.nemo to Hugging Face, with parity proof", *convert(stage))
-          for stage in ("base", "cpt", "dpo")),
-        step("evaluate", "bits per byte before and after, and sample generations", "evaluate",
-             CONFIGS / "eval" / "tiny.yaml", f"models.base={work / 'hf' / 'base'}", f"models.cpt={work / 'hf' / 'cpt'}",
-             f"models.dpo={work / 'hf' / 'dpo'}", f"documents={data.root / 'documents'}",
-             f"output={work / 'evaluation.json'}"),
-        step("report", "one page", "report", f"workdir={work}"),
-    ]  # fmt: skip
+        _step("prep", "documents to Megatron datasets", *prep),
+        blend("base", "blend_tiny_base.yaml", "weights for the stand-in base model"),
+        blend("cpt", "blend_tiny.yaml", "weights for continued pre-training"),
+    ]
+
+
+def _training_steps(settings: DemoSettings) -> list[Step]:
+    work, data = _folders(settings)
+
+    def train(name: str, purpose: str, verb: str, *words: object, section: str = "trainer") -> Step:
+        run_folder = setting("exp_manager.explicit_log_dir", work / name)
+        return _step(name, purpose, verb, *words, run_folder, *_schedule(settings, section))
+
+    return [
+        train(
+            "base",
+            "pre-train a tiny Nemotron, mostly on English",
+            "pretrain",
+            CONFIGS / "cpt" / "tiny_base.yaml",
+            work / "blend" / "base.yaml",
+        ),
+        train(
+            "cpt",
+            "continue on the Hindi-English blend, tensor parallel over two processes",
+            "cpt",
+            CONFIGS / "cpt" / "tiny.yaml",
+            work / "blend" / "cpt.yaml",
+            setting("model.restore_from_path", model(work, "base")),
+        ),
+        train(
+            "sft",
+            "instruction-tune on conversations",
+            "sft",
+            CONFIGS / "sft" / "tiny.yaml",
+            setting("model.restore_from_path", model(work, "cpt")),
+            setting("model.data.train_ds.file_path", data.instruct("sft", "train")),
+            setting("model.data.validation_ds.file_path", data.instruct("sft", "validation")),
+            section="trainer.sft",
+        ),
+        train(
+            "dpo",
+            "prefer the better answers",
+            "dpo",
+            CONFIGS / "dpo" / "tiny.yaml",
+            setting("pretrained_checkpoint.restore_from_path", model(work, "sft")),
+            setting("model.data.data_prefix.train", [data.instruct("dpo", "train")]),
+            setting("model.data.data_prefix.validation", [data.instruct("dpo", "validation")]),
+            section="trainer.dpo",
+        ),
+    ]
+
+
+def _result_steps(settings: DemoSettings) -> list[Step]:
+    work, data = _folders(settings)
+    converted = {stage: work / "hf" / stage for stage in ("base", "cpt", "dpo")}
+
+    def convert(stage: str, folder: Path) -> Step:
+        words = (setting("model", model(work, stage)), setting("output", folder))
+        purpose = f"the {stage} checkpoint to Hugging Face, with parity proof"
+        return _step(f"convert {stage}", purpose, "convert", "to-hf", *words)
+
+    return [
+        *(convert(stage, folder) for stage, folder in converted.items()),
+        _step(
+            "evaluate",
+            "bits per byte before and after, and sample generations",
+            "evaluate",
+            CONFIGS / "eval" / "tiny.yaml",
+            *(setting(f"models.{stage}", folder) for stage, folder in converted.items()),
+            setting("documents", data.root / "documents"),
+            setting("output", work / "evaluation.json"),
+        ),
+        _step("report", "one page", "report", setting("workdir", work)),
+    ]
+
+
+def _folders(settings: DemoSettings) -> tuple[Path, Layout]:
+    work = settings.workdir.expanduser().absolute()
+    return work, Layout(work / "data")
+
+
+def _step(name: str, purpose: str, *arguments: object) -> Step:
+    return Step(name=name, purpose=purpose, arguments=tuple(str(argument) for argument in arguments))
+
+
+def setting(key: str, value: Path | list[Path]) -> str:
+    """A key=value word for a path, or a list of paths, whatever characters are in it."""
+    if isinstance(value, list):
+        return f"{key}=[{','.join(quote(item) for item in value)}]"
+    return f"{key}={quote(value)}"
+
+
+def model(work: Path, stage: str) -> Path:
+    """The final checkpoint of a stage."""
+    return work / stage / "checkpoints" / MODELS[stage]
 
 
 # Where each stage leaves its final checkpoint: checkpoints/<exp_manager.name>.nemo of its config.
@@ -156,6 +224,12 @@ def _schedule(settings: DemoSettings, section: str) -> list[str]:
     ]
 
 
+def _budget(settings: DemoSettings) -> list[str]:
+    """Overrides of the blends: tokens for `steps` steps, and more epochs for a small corpus of the user's own."""
+    budget = [] if settings.steps is None else [f"budget_tokens={settings.steps * TOKENS_PER_STEP}"]
+    return budget if settings.real_hi is None else [*budget, f"max_epochs={OWN_MAX_EPOCHS}"]
+
+
 def _sources(settings: DemoSettings) -> list[str]:
     """Overrides of sample.yaml's two sources (0 English, 1 Hindi) for documents of the user's own."""
     given = {0: settings.real_en, 1: settings.real_hi}
@@ -164,13 +238,18 @@ def _sources(settings: DemoSettings) -> list[str]:
         for index, path in given.items()
         if path is not None
         for override in (
-            f"sources.{index}.path={path.absolute()}",
-            f"sources.{index}.source={path.name.split('.')[0].replace(' ', '_')}",
+            f"sources.{index}.path={quote(path.absolute())}",
+            f"sources.{index}.source={quote(source_name(path))}",
             f"sources.{index}.license=as-in-the-file",
             f"sources.{index}.id_field=null",
             f"sources.{index}.group_field=null",
         )
     ]
+
+
+def source_name(path: Path) -> str:
+    """A name for a user's file that can name folders: its own with other characters replaced, or `own`."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.name.split(".")[0]).strip("_-") or "own"
 
 
 def run_step(step: Step, number: str, workdir: Path) -> None:
@@ -181,11 +260,7 @@ def run_step(step: Step, number: str, workdir: Path) -> None:
     """
     print(f"\n{number} {step.name}: {step.purpose}", flush=True)
     start = time.time()
-    code = subprocess.run(
-        [sys.executable, "-m", "recipes.cli", *step.arguments],
-        check=False,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    ).returncode
+    code = run_command([sys.executable, "-m", "recipes.cli", *step.arguments])
     if code != 0:
         failure = StepFailed(
             f"The step `{step.name}` ended with exit code {code}; its message is above.",
@@ -195,6 +270,24 @@ def run_step(step: Step, number: str, workdir: Path) -> None:
         failure.exit_code = max(code, 1)
         raise failure
     add_seconds(workdir, step.name, time.time() - start)
+
+
+def run_command(command: list[str]) -> int:
+    """Runs a command to its end; an interrupt or a termination of the demo stops it first."""
+    process = subprocess.Popen(command)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def add_seconds(workdir: Path, name: str, seconds: float) -> None:

@@ -7,11 +7,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from data_prep.errors import UsageError
 from recipes.runtime import ground
 
 
 def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:  # noqa: ARG001
     """Prints the table; exit code 1 if a run would not start."""
+    if configs or overrides:
+        raise UsageError("doctor takes no settings.", where="command line", fix="langadapt doctor")
     rows, broken = examine()
     table = Table(title="langadapt doctor", title_justify="left")
     for column in ("part", "found", "wanted", "remedy"):
@@ -29,7 +32,7 @@ def examine() -> tuple[list[tuple[str, str, str, str]], bool]:
     rows = [_row("python", python, "3.11", python.startswith("3.11."), "install Python 3.11, then make setup")]
     for name, pin in ground.PINS.items():
         found = ground.installed_version(name)
-        rows.append(_row(name, found or "absent", pin, found == pin, ground.FIX_SETUP.splitlines()[-1]))
+        rows.append(_row(name, found or "absent", pin, ground.is_pinned(name), ground.REMEDY))
     torch = ground.installed_version("torch")
     rows.append(_row("torch", torch or "absent", "any NeMo runs on", torch is not None, "make setup"))
     broken = any(remedy for *_, remedy in rows)

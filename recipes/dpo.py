@@ -1,4 +1,4 @@
-"""Verb `dpo`: direct preference optimisation on pairs of answers (paper, section 4)."""
+"""Verb `dpo`: direct preference optimisation on pairs of answers."""
 
 from pathlib import Path
 

@@ -6,7 +6,32 @@ import sys
 import uuid
 from pathlib import Path
 
-from data_prep.errors import LangadaptError
+from data_prep.errors import LangadaptError, UsageError
+
+
+def check_world(processes: int, nodes: int, *, dry_run: bool) -> None:
+    """Refuses to start a job of several nodes from one process, or as ranks of another number.
+
+    Raises:
+        UsageError: The launcher and the config disagree.
+    """
+    command = f"torchrun --nnodes {nodes} --nproc-per-node {processes // max(nodes, 1)} ... -m recipes.cli VERB ..."
+    if not is_rank():
+        if nodes > 1 and not dry_run:
+            raise UsageError(
+                f"A run on {nodes} nodes cannot be started from one process.",
+                where="trainer.num_nodes",
+                why=f"All {processes} ranks would start on this machine.",
+                fix=f"on every node: {command}\nor srun with one task a device (launchers/README.md)",
+            )
+        return
+    world = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
+    if world != processes:
+        raise UsageError(
+            f"The launcher started {world} ranks, the config asks for {processes}.",
+            where="trainer.devices x trainer.num_nodes",
+            fix=command,
+        )
 
 
 class RankFailed(LangadaptError):
@@ -48,7 +73,7 @@ def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
     Raises:
         RankFailed: A rank failed; names it, its exit code and where its output is.
     """
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -69,6 +94,8 @@ def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
     )
     try:
         elastic_launch(config, entrypoint=sys.executable)("-m", "recipes.cli", *arguments)
+    except SignalException:
+        raise KeyboardInterrupt from None
     except ChildFailedError as error:
         failed, failure = error.get_first_failure()
         raise RankFailed(

@@ -18,6 +18,9 @@ LAYOUT_KEYS = (
     "model.pipeline_model_parallel_size",
     "model.sequence_parallel",
     "model.micro_batch_size",
+    "model.data.train_ds.micro_batch_size",
+    "model.data.validation_ds.micro_batch_size",
+    "model.dpo.log_prob_forward_micro_batch_size",
     "model.make_vocab_size_divisible_by",
     "exp_manager",
 )
@@ -52,12 +55,23 @@ def _dataset_file(prefix: str) -> Path:
 
 
 def identity(settings: DictConfig, inputs: dict[str, str]) -> str:
-    """Hash of what a run computes from what, whatever the layout."""
+    """Hash of what a run computes from what, whatever the layout and wherever the files lie."""
     copy = DictConfig(OmegaConf.to_container(settings, resolve=True))
-    for key in LAYOUT_KEYS:
+    for key in (*LAYOUT_KEYS, *FILE_KEYS, "model.data.index_mapping_dir"):
         if OmegaConf.select(copy, key) is not None:
             OmegaConf.update(copy, key, None)
+    if (prefixes := OmegaConf.select(copy, "model.data.data_prefix")) is not None:
+        OmegaConf.update(copy, "model.data.data_prefix", _without_paths(prefixes), merge=False)
     return config.config_hash(DictConfig({"settings": copy, "inputs": sorted(inputs.values())}))
+
+
+def _without_paths(value: Any) -> Any:
+    """A data_prefix with its weights alone; the datasets' content is among the inputs."""
+    if OmegaConf.is_dict(value):
+        return {name: _without_paths(item) for name, item in value.items()}
+    if OmegaConf.is_list(value):
+        return [_without_paths(item) for item in value]
+    return None if isinstance(value, str) else value
 
 
 def differences(before: Any, after: Any, path: str = "") -> list[str]:

@@ -1,11 +1,16 @@
 """The run record: what a training run was, saw and did, as `record/run.json` in its folder (contract 6)."""
 
+import contextlib
+import fcntl
 import json
-from collections.abc import Iterable
+import os
+import platform
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from data_prep.errors import DataError, UsageError
 from data_prep.files import atomic_write
 
 # Below the run folder, not in it: NeMo's exp_manager moves every file it finds there aside when a run resumes.
@@ -32,7 +37,7 @@ class RunRecord:
         steps: Optimizer steps done.
         first_loss: Loss of the first step.
         last_loss: Loss of the last step.
-        seconds: Wall time of the runs up to now, start-up included.
+        seconds: Wall time, start-up included; of a stopped run at least from its first logged step to its last.
         model: The final .nemo file.
     """
 
@@ -59,9 +64,73 @@ class RunRecord:
 
 
 def read(folder: Path) -> RunRecord | None:
-    """The folder's record, or None where no run has started."""
+    """The folder's record, or None where no run has started.
+
+    Raises:
+        DataError: It is damaged.
+    """
     path = folder / FILE_NAME
-    return RunRecord(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return RunRecord(**read_json(path))
+    except TypeError as error:
+        raise _damaged(path, error) from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, error) from None
+    return value
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path.name} cannot be read: {error}",
+        where=str(path),
+        why="It says what made the files beside it.",
+        fix=f"restore it, or remove {path.parent} and make it again",
+    )
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Holds a run folder for this process, until it ends in whatever way.
+
+    Raises:
+        UsageError: Another process is running in the folder.
+    """
+    path = folder / "record" / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            raise UsageError(
+                f"Another process is running in this folder: {stream.read().strip() or 'unknown'}.",
+                where=str(folder),
+                why="Two runs would overwrite each other's checkpoints.",
+                fix="wait for it, stop it, or choose another folder",
+            ) from None
+        stream.truncate(0)
+        stream.write(f"pid {os.getpid()} on {platform.node()}")
+        stream.flush()
+        yield
+
+
+def seconds_spent(folder: Path, before: RunRecord | None) -> float:
+    """Seconds of the earlier, stopped runs: what their record says, or at least what their metrics span."""
+    times = [entry["time"] for entry in read_metrics(folder)]
+    spanned = max(times) - min(times) if times else 0.0
+    return max(before.seconds if before else 0.0, spanned)
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Verb `sft`: supervised fine-tuning on conversations, loss on the assistant's turns (paper, section 4)."""
+"""Verb `sft`: supervised fine-tuning on conversations, loss on the assistant's turns (Nemotron-4 340B's practice)."""
 
 from pathlib import Path
 

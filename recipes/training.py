@@ -1,7 +1,7 @@
 """What the four training verbs share: check, refuse or skip, start the ranks, keep the record."""
 
 import importlib
-import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,11 +10,17 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from data_prep.errors import UsageError
-from recipes import checks, config, launch, run_identity, run_record
+from data_prep.errors import LangadaptError, UsageError
+from recipes import checkpoints, checks, config, launch, run_identity, run_record
 from recipes.known_keys import Schema
 from recipes.run_record import RunRecord
 from recipes.runtime import ground
+
+
+class Stopped(LangadaptError):
+    """A run ended before its last step without an error: a signal or a time limit asked it to."""
+
+    exit_code = 75
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +47,14 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     """
     ground.quiet_libraries()
     settings = config.load(configs, overrides, stage.schema)
+    if settings.trainer.accelerator == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a GPU that is there would be half used: NeMo moves batches to it
     if launch.is_child():
         _train(stage, settings)
         return 0
     stage.check(settings, has_gpu=_has_gpu())
     layout = checks.layout(settings)
+    launch.check_world(layout.processes, settings.trainer.num_nodes, dry_run=dry_run)
     if dry_run:
         print(config.as_yaml(settings))
         print(f"{stage.name}: {layout.processes} ranks ({layout}); config is sound, nothing was started")
@@ -87,6 +96,13 @@ def _earlier_run(settings: DictConfig, folder: Path) -> RunRecord | None:
     """
     before = run_record.read(folder)
     if before is None:
+        if any((folder / "checkpoints").glob("*")):
+            raise UsageError(
+                "The run folder holds checkpoints but no run record.",
+                where=str(folder),
+                why="Nobody knows what trained them; the run would silently continue from them.",
+                fix=f"exp_manager.explicit_log_dir={folder}-2\nor remove {folder}",
+            )
         return None
     inputs = run_identity.input_hashes(settings)
     if before.identity == run_identity.identity(settings, inputs):
@@ -109,10 +125,19 @@ def _run_recorded(
     if launch.rank() != 0:
         train()
         return
-    record = _begin(stage, settings, configs, folder)
-    start = time.time()
-    train()
-    finished = _finish(record, folder, record.seconds + time.time() - start)
+    with run_record.lock(folder):
+        record = _begin(stage, settings, configs, folder)
+        for line in checkpoints.tidy(folder):
+            print(f"{stage.name}: {line}")
+        start = time.time()
+        train()
+        finished = _finish(record, settings, record.seconds + time.time() - start)
+    if finished.status != "done":
+        raise Stopped(
+            f"The run stopped after {finished.steps} of {_steps_wanted(stage.name, settings) or 'all'} steps.",
+            where=str(folder),
+            fix="start the same command again: it continues from the last checkpoint",
+        )
     print(f"{stage.name}: {finished.steps} steps in {finished.seconds:.0f} s, loss {_span(finished)}, {finished.model}")
 
 
@@ -132,24 +157,33 @@ def _begin(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path
         ground=ground.detect().as_dict(),
         git=launch.git_state(),
         blend=_blend_plan(configs),
-        seconds=before.seconds if before else 0.0,
+        seconds=run_record.seconds_spent(folder, before),
     )
     record.write(folder)
     return record
 
 
-def _finish(record: RunRecord, folder: Path, seconds: float) -> RunRecord:
+def _steps_wanted(name: str, settings: DictConfig) -> int | None:
+    """Steps a finished run has; None where the config gives epochs."""
+    steps = settings.trainer.get(name, settings.trainer).max_steps
+    return int(steps) if steps is not None and steps > 0 else None
+
+
+def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecord:
     """Completes the record from the metrics and the checkpoint the run left."""
+    folder = Path(settings.exp_manager.explicit_log_dir)
     curve = run_record.losses(run_record.read_metrics(folder))
-    models = sorted((folder / "checkpoints").glob("*.nemo"))
+    model = folder / "checkpoints" / f"{settings.exp_manager.name}.nemo"
+    wanted = _steps_wanted(record.stage, settings)
+    is_done = model.exists() and bool(curve) and (wanted is None or curve[-1][0] >= wanted)
     finished = replace(
         record,
-        status="done" if models else "running",
+        status="done" if is_done else "running",
         steps=curve[-1][0] if curve else 0,
         first_loss=curve[0][1] if curve else None,
         last_loss=curve[-1][1] if curve else None,
         seconds=round(seconds, 1),
-        model=str(models[0].resolve()) if models else None,
+        model=str(model.resolve()) if is_done else None,
     )
     finished.write(folder)
     return finished
@@ -158,7 +192,7 @@ def _finish(record: RunRecord, folder: Path, seconds: float) -> RunRecord:
 def _blend_plan(configs: list[Path]) -> dict[str, Any] | None:
     """The plan `langadapt blend` wrote beside a fragment among the configs."""
     plans = [plan for path in configs if (plan := path.with_suffix(".json")).exists()]
-    return json.loads(plans[0].read_text(encoding="utf-8")) if plans else None
+    return run_record.read_json(plans[0]) if plans else None
 
 
 def _span(record: RunRecord) -> str:

@@ -54,8 +54,8 @@ def test_the_demo_command_parses() -> None:
     arguments = cli.parser().parse_args(words[1:])
     assert cli.as_overrides(cli.VERBS["demo"], arguments) == [
         "workdir=runs/mine",
-        "real_hi=hindi.jsonl",
-        "real_en=english.jsonl",
+        "real_hi='hindi.jsonl'",
+        "real_en='english.jsonl'",
     ]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from data_prep.errors import DataError, UsageError
-from recipes.checks.values import rate, whole
+from recipes.checks.values import rate, whole, whole_or_zero
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def check_schedule(cfg: DictConfig, max_steps: int) -> None:
             where="model.optim.lr, model.optim.sched.min_lr",
             fix=f"model.optim.sched.min_lr={lr / 10:g}",
         )
-    warmup, constant = sched.get("warmup_steps") or 0, sched.get("constant_steps") or 0
+    warmup, constant = (whole_or_zero(cfg, f"model.optim.sched.{name}_steps") for name in ("warmup", "constant"))
     if warmup + constant >= max_steps:
         raise UsageError(
             f"{warmup} warm-up and {constant} constant steps leave nothing of {max_steps} steps to decay in",

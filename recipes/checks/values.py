@@ -19,6 +19,15 @@ def whole(cfg: DictConfig, key: str, minimum: int = 1) -> int:
     return value
 
 
+def whole_or_zero(cfg: DictConfig, key: str) -> int:
+    """The whole number at a dotted key, 0 where it is absent or null.
+
+    Raises:
+        UsageError: It is something else, or negative.
+    """
+    return 0 if OmegaConf.select(cfg, key) is None else whole(cfg, key, minimum=0)
+
+
 def rate(cfg: DictConfig, key: str) -> float:
     """The positive number at a dotted key.
 

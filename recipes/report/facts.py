@@ -121,7 +121,7 @@ def collect(workdir: Path) -> Collected:
 
 
 def corpus(data: Path) -> Facts | None:
-    """Documents, characters and tokens of both splits by language and kind, and what ingest left out and why."""
+    """Documents, characters and tokens of both splits by language and kind, and what was left out and why."""
     splits: dict[str, Facts] = {}
     for split in SPLITS:
         receipts = [Receipt.load(path) for path in sorted((data / "tokens" / split).glob("*.receipt.json"))]
@@ -129,7 +129,8 @@ def corpus(data: Path) -> Facts | None:
     if not any(split["by"] for split in splits.values()):
         return None
     dropped: dict[str, int] = defaultdict(int)
-    for path in sorted((data / "documents").glob("*/receipt.json")):
+    receipts_of_rejects = [*(data / "documents").glob("*/receipt.json"), *(data / "instruct").glob("*.receipt.json")]
+    for path in sorted(receipts_of_rejects):
         for reason, count in Receipt.load(path).counts["dropped"].items():
             dropped[reason] += count
     return {**_sizes(split["by"] for split in splits.values()), **splits, "dropped": dict(dropped)}

@@ -53,6 +53,7 @@ def run_facts(record: RunRecord, curves: dict[str, Curve]) -> Facts:
         "last_loss": loss[-1][1] if loss else record.last_loss,
         "steps_not_finite": sum(not math.isfinite(value) for _, value in loss),
         "validation_loss": _ends(curves.get("validation loss")),
+        "tokens": _tokens(record, loss[-1][0] if loss else record.steps),
         "seconds": record.seconds or None,
         "ground": record.ground.get("name"),
         "device": record.ground.get("device"),
@@ -64,6 +65,14 @@ def run_facts(record: RunRecord, curves: dict[str, Curve]) -> Facts:
             facts[name] = _ends(curves.get(name.removeprefix("reward_")))
             facts[f"validation_{name}"] = _ends(curves.get(f"validation {name.removeprefix('reward_')}"))
     return facts
+
+
+def _tokens(record: RunRecord, steps: int) -> int | None:
+    """Tokens a pre-training run has read; SFT and DPO read examples of any length."""
+    model = record.config.get("model", {})
+    if record.stage not in ("pretrain", "cpt") or "encoder_seq_length" not in model:
+        return None
+    return int(steps * model["global_batch_size"] * model["encoder_seq_length"])
 
 
 def _curve(metrics: Sequence[dict[str, float]], key: str, shift: int) -> Curve:

@@ -134,8 +134,7 @@ def replay_sentence(report: Report) -> str | None:
 
 def scale_sentence(report: Report) -> str | None:
     """The warning that a toy corpus teaches a toy model."""
-    blend = (report.blend or {}).get("cpt", {"datasets": ()})
-    drawn = sum(row["tokens_drawn"] for row in blend["datasets"])
+    drawn = (report.cpt or {}).get("tokens") or 0
     if not 0 < drawn < TOY_TOKENS:
         return None
     return (

@@ -19,10 +19,11 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     from nemo.collections.nlp.parts.megatron_trainer_builder import MegatronTrainerBuilder
     from nemo.utils.exp_manager import exp_manager
 
+    from recipes.runtime.exact_resume import ExactResume
     from recipes.runtime.metrics import loggers
 
     torch.multiprocessing.set_start_method("spawn", force=True)
-    trainer = MegatronTrainerBuilder(config).create_trainer()
+    trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=[ExactResume()])
     exp_manager(trainer, config.exp_manager)
     trainer.loggers = [*trainer.loggers, *loggers(metrics_path, config.trainer.max_steps)]
     model = build_model(config, trainer)

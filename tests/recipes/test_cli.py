@@ -4,8 +4,12 @@ import subprocess
 import sys
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from omegaconf import OmegaConf
 
 from recipes import cli
+from tests.conftest import CONFIGS
 
 
 @pytest.mark.parametrize("name", cli.VERBS)
@@ -51,10 +55,47 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys) -> None:
 
 def test_options_and_actions_become_overrides() -> None:
     arguments = cli.parser().parse_args(["demo", "--real-hi", "a.jsonl", "--workdir", "runs/x"])
-    assert cli.as_overrides(cli.VERBS["demo"], arguments) == ["workdir=runs/x", "real_hi=a.jsonl"]
+    assert cli.as_overrides(cli.VERBS["demo"], arguments) == ["workdir=runs/x", "real_hi='a.jsonl'"]
     arguments = cli.parser().parse_args(["convert", "to-hf", "model=m.nemo"])
-    assert cli.as_overrides(cli.VERBS["convert"], arguments) == ["action=to-hf"]
+    assert cli.as_overrides(cli.VERBS["convert"], arguments) == ["action='to-hf'"]
 
 
 def test_overrides_that_delete_or_add_are_no_files() -> None:
     assert cli.split_arguments(["++a.b=1", "~c.d"]) == ([], ["++a.b=1", "~c.d"])
+
+
+@pytest.mark.parametrize(
+    "text", ["2024", "run,a (2)", "कहानी.jsonl", 'say "hi"', "null", "runs/demo", "a\\b", "[1]", "it's"]
+)
+def test_a_quoted_value_reads_back_as_the_same_text(text) -> None:
+    word = f"key={cli.quote(text)}"
+    assert OmegaConf.from_dotlist([word]).key == text
+    assert OverridesParser.create().parse_override(word).value() in (
+        text,
+        QuotedString(text, Quote.double),
+        QuotedString(text, Quote.single),
+    )
+
+
+def test_an_empty_option_is_refused(capsys) -> None:
+    assert cli.main(["demo", "--workdir", ""]) == 2
+    assert "--workdir is empty." in capsys.readouterr().err
+
+
+def test_dry_run_may_stand_anywhere_and_an_unknown_option_is_refused(capsys) -> None:
+    arguments = cli.parse(["prep", "a.yaml", "--dry-run", "output_dir=x"])
+    assert arguments.dry_run
+    assert arguments.arguments == ["a.yaml", "output_dir=x"]
+    with pytest.raises(SystemExit):
+        cli.parse(["prep", "--dryrun"])
+    assert "unknown option --dryrun" in capsys.readouterr().err
+
+
+def test_a_path_that_cannot_be_used_is_an_error_with_its_name(tmp_path, capsys) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    config = str(CONFIGS / "data" / "sample.yaml")
+    assert cli.main(["prep", config, f"output_dir={blocked}/data"]) == 1
+    message = capsys.readouterr().err
+    assert "Not a directory" in message
+    assert str(blocked) in message

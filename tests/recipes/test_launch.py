@@ -2,6 +2,7 @@
 
 import pytest
 
+from data_prep.errors import UsageError
 from recipes import launch
 
 
@@ -43,3 +44,19 @@ def test_what_is_a_rank(monkeypatch, environment, expected) -> None:
 def test_git_state_names_the_commit_of_this_checkout() -> None:
     state = launch.git_state()
     assert state == {} or len(str(state["commit"])) == 40
+
+
+def test_a_run_on_several_nodes_is_not_started_from_one_process(monkeypatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(UsageError, match="16 nodes cannot be started from one process") as refused:
+        launch.check_world(128, 16, dry_run=False)
+    assert "torchrun --nnodes 16 --nproc-per-node 8" in str(refused.value)
+    launch.check_world(128, 16, dry_run=True)
+
+
+def test_ranks_of_another_number_are_refused(monkeypatch) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    launch.check_world(2, 1, dry_run=False)
+    with pytest.raises(UsageError, match="The launcher started 2 ranks, the config asks for 4"):
+        launch.check_world(4, 1, dry_run=False)

@@ -1,7 +1,11 @@
 """The run record and the metrics survive what happens to a run: a kill, a resume, validation between steps."""
 
+import subprocess
+import sys
+
 import pytest
 
+from data_prep.errors import DataError, UsageError
 from recipes import run_record
 from recipes.run_record import RunRecord
 
@@ -53,3 +57,34 @@ def test_a_record_reads_back_as_written(tmp_path) -> None:
 
 def test_aligners_metrics_have_a_loss_too() -> None:
     assert run_record.losses([{"step": 4, "train/loss": 0.5}]) == [(5, 0.5)]
+
+
+def test_a_damaged_record_is_named(tmp_path) -> None:
+    path = tmp_path / run_record.FILE_NAME
+    path.parent.mkdir()
+    for content in ("{", '{"stage": "cpt"}'):
+        path.write_text(content)
+        with pytest.raises(DataError, match=r"run\.json cannot be read"):
+            run_record.read(tmp_path)
+
+
+def test_a_folder_is_held_by_one_process(tmp_path) -> None:
+    holder = (
+        f"from pathlib import Path; from recipes import run_record\nwith run_record.lock(Path({str(tmp_path)!r})):\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder + "    print('held', flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match=f"Another process is running in this folder: pid {process.pid}"):
+            run_record.lock(tmp_path).__enter__()
+        process.kill()
+    with run_record.lock(tmp_path):
+        pass
+
+
+def test_time_of_a_killed_run_counts_from_its_metrics(folder) -> None:
+    assert run_record.seconds_spent(folder, None) == 8.0

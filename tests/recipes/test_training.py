@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from recipes import cli, run_identity, run_record
+from recipes import cli, run_identity, run_record, training
 from recipes.run_record import RunRecord
 from tests.conftest import CONFIGS
 
@@ -35,7 +35,11 @@ def test_steps_and_inputs_are_part_of_it() -> None:
 
 
 def test_a_moved_input_is_the_same_input() -> None:
-    assert run_identity.identity(changed(), {"/x/a": "1"}) == run_identity.identity(changed(), {"/y/a": "1"})
+    moved = changed(model__data__data_prefix=[0.7, "elsewhere/a", 0.3, "elsewhere/b"])
+    reweighted = changed(model__data__data_prefix=[0.6, "a", 0.4, "b"])
+    here = run_identity.identity(changed(), {"a": "1"})
+    assert run_identity.identity(moved, {"elsewhere/a": "1"}) == here
+    assert run_identity.identity(reweighted, {"a": "1"}) != here
 
 
 @pytest.mark.parametrize(
@@ -94,6 +98,30 @@ def test_a_folder_of_another_run_is_refused(pretrain_words, tmp_path, capsys) ->
     assert "trainer.max_steps" in message or "model" in message
     assert f"exp_manager.explicit_log_dir={tmp_path / 'run'}-2" in message
     assert run_record.read(tmp_path / "run").identity == "of another run"
+
+
+def test_checkpoints_without_a_record_are_not_resumed(pretrain_words, tmp_path, capsys) -> None:
+    (tmp_path / "run" / "checkpoints" / "a-step=8-last").mkdir(parents=True)
+    assert cli.main(pretrain_words) == 2
+    assert "The run folder holds checkpoints but no run record." in capsys.readouterr().err
+
+
+def test_a_run_is_done_only_at_its_last_step(tmp_path) -> None:
+    settings = OmegaConf.create(
+        {"trainer": {"max_steps": 3}, "exp_manager": {"explicit_log_dir": str(tmp_path), "name": "megatron_gpt"}}
+    )
+    leave_record(tmp_path)
+    record = run_record.read(tmp_path)
+    metrics = tmp_path / run_record.METRICS_NAME
+    metrics.write_text('{"step": 0, "time": 1, "reduced_train_loss": 7.0}\n')
+    model = tmp_path / "checkpoints" / "megatron_gpt.nemo"
+    model.parent.mkdir()
+    model.touch()
+    assert training._finish(record, settings, 1.0).status == "running"
+    metrics.write_text('{"step": 2, "time": 1, "reduced_train_loss": 7.0}\n')
+    assert training._finish(record, settings, 1.0).status == "done"
+    model.unlink()
+    assert training._finish(record, settings, 1.0).status == "running"
 
 
 def test_cpt_without_a_checkpoint_is_refused(prepared, tmp_path, capsys) -> None:

@@ -16,7 +16,7 @@ class LayerNorm(torch.nn.Module):
     """The norm of megatron-core's local layer spec where apex and Transformer Engine are absent.
 
     Megatron's own stand-in, WrappedTorchNorm (megatron-core 0.10.0, transformer/torch_norm.py), refuses both the
-    zero-centred gain and sequence parallelism; Nemotron needs the first, the paper's layouts the second.
+    zero-centred gain and sequence parallelism; Nemotron needs the first, large layouts the second.
 
     Args:
         config: `normalization` chooses LayerNorm or RMSNorm; `layernorm_zero_centered_gamma` stores the gain minus

@@ -91,12 +91,15 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, default=str, ensure_ascii=False), encoding="utf-8")
 
 
+SIZES = {"model": {"global_batch_size": 16, "encoder_seq_length": 256}}
+
+
 def write_run(folder: Path, stage: str, layout: tuple[int, int, int], seconds: float, lines: list[dict[str, Any]],
               *, status: str = "done", config: dict[str, Any] | None = None) -> None:  # fmt: skip
     losses = [line.get("reduced_train_loss", line.get("train/loss")) for line in lines]
     losses = [loss for loss in losses if loss is not None]
     RunRecord(
-        stage=stage, status=status, identity="0" * 64, config=config or {}, inputs={},
+        stage=stage, status=status, identity="0" * 64, config=config or SIZES, inputs={},
         layout=dict(zip(("tensor", "pipeline", "data"), layout, strict=True)), ground=GROUND,
         git={"commit": COMMIT, "modified": False}, steps=len(losses), first_loss=losses[0], last_loss=losses[-1],
         seconds=seconds, model=str(folder / "checkpoints" / "megatron_gpt.nemo"),

@@ -62,13 +62,13 @@ def test_a_model_without_a_finite_figure_is_not_measured():
 
 @pytest.mark.parametrize(("drawn", "is_toy"), [(819_200, True), (399_999_999, True), (400_000_000, False), (0, False)])
 def test_only_a_small_run_is_called_a_toy(drawn, is_toy):
-    sentence = wording.scale_sentence(report(blend={"cpt": {"datasets": [{"tokens_drawn": drawn}]}}))
+    sentence = wording.scale_sentence(report(cpt={"tokens": drawn}))
     assert (sentence is not None) == is_toy
     assert wording.scale_sentence(report()) is None
 
 
 def test_scale_sentence_gives_both_sizes():
-    sentence = wording.scale_sentence(report(blend={"cpt": {"datasets": [{"tokens_drawn": 819_200}]}}))
+    sentence = wording.scale_sentence(report(cpt={"tokens": 819_200}))
     assert "continued pre-training drew 819 thousand tokens, the paper's run 400 billion." in plain(sentence)
 
 

@@ -1,0 +1,43 @@
+"""A run folder's checkpoints after a kill: what NeMo 2.1.0 refuses to resume from is put in order first.
+
+NeMo marks a checkpoint it is writing, or removing, with a file `NAME-unfinished` beside the folder `NAME`. Killed in
+the first checkpoint, or between writing a new `-last` and removing the old one, it stops at the next start with a
+ValueError (nemo/utils/exp_manager.py, check_resume).
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+UNFINISHED = "-unfinished"
+
+
+def tidy(folder: Path) -> list[str]:
+    """Removes unfinished checkpoints, and of several finished `-last` ones all but the newest.
+
+    Returns:
+        One sentence for each checkpoint removed, to be printed.
+    """
+    checkpoints = folder / "checkpoints"
+    removed = []
+    for marker in sorted(checkpoints.glob(f"*{UNFINISHED}")):
+        _remove(checkpoints / marker.name.removesuffix(UNFINISHED))
+        marker.unlink()
+        removed.append(f"removed {marker.name.removesuffix(UNFINISHED)}: it was not finished when the run stopped")
+    for path in sorted(checkpoints.glob("*-last"), key=_step)[:-1]:
+        _remove(path)
+        removed.append(f"removed {path.name}: a newer last checkpoint exists")
+    return removed
+
+
+def _step(path: Path) -> int:
+    """The step in a checkpoint's name."""
+    found = re.search(r"step=(\d+)", path.name)
+    return int(found.group(1)) if found else -1
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

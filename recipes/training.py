@@ -1,5 +1,6 @@
 """What the four training verbs share: check, refuse or skip, start the ranks, keep the record."""
 
+import contextlib
 import importlib
 import os
 import time
@@ -130,7 +131,8 @@ def _run_recorded(
         for line in checkpoints.tidy(folder):
             print(f"{stage.name}: {line}")
         start = time.time()
-        train()
+        with contextlib.suppress(SystemExit):  # NeMo's preemption callback leaves so, after saving a checkpoint
+            train()
         finished = _finish(record, settings, record.seconds + time.time() - start)
     if finished.status != "done":
         raise Stopped(

@@ -1,5 +1,6 @@
 """A run folder belongs to one run: the same run is continued or skipped, another one is refused."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,15 @@ def test_checkpoints_without_a_record_are_not_resumed(pretrain_words, tmp_path, 
     (tmp_path / "run" / "checkpoints" / "a-step=8-last").mkdir(parents=True)
     assert cli.main(pretrain_words) == 2
     assert "The run folder holds checkpoints but no run record." in capsys.readouterr().err
+
+
+def test_a_run_that_was_asked_to_stop_exits_with_its_own_code(pretrain_words, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(training, "_train", lambda *_: sys.exit(0))
+    assert cli.main(pretrain_words) == 75
+    message = capsys.readouterr().err
+    assert "The run stopped after 0 of 200 steps." in message
+    assert "start the same command again" in message
+    assert run_record.read(tmp_path / "run").status == "running"
 
 
 def test_a_run_is_done_only_at_its_last_step(tmp_path) -> None:

@@ -1,0 +1,40 @@
+"""Every YAML that a verb reads passes that verb's own `--dry-run`, and starts with what a user needs to know."""
+
+import pytest
+
+from recipes import cli
+from tests.conftest import CONFIGS
+
+HERE = sorted(path.relative_to(CONFIGS) for path in CONFIGS.rglob("*.yaml"))
+
+
+@pytest.fixture
+def words(prepared, tmp_path):
+    """The settings each data and evaluation config asks for."""
+    return {
+        "data/sample.yaml": ["prep", f"output_dir={tmp_path / 'data'}"],
+        "data/blend_tiny.yaml": ["blend", f"tokens_dir={prepared.data.tokens}", f"output={tmp_path / 'a.yaml'}"],
+        "data/blend_tiny_base.yaml": ["blend", f"tokens_dir={prepared.data.tokens}", f"output={tmp_path / 'b.yaml'}"],
+    }
+
+
+@pytest.mark.parametrize("name", [str(path) for path in HERE if path.parts[0] == "data"])
+def test_data_configs_pass_a_dry_run(name, words, tmp_path) -> None:
+    verb, *settings = words[name]
+    assert cli.main([verb, str(CONFIGS / name), *settings, "--dry-run"]) == 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["cpt/tiny_base.yaml"])
+def test_a_training_config_passes_a_dry_run(name, prepared, tmp_path, capsys) -> None:
+    folder = f"exp_manager.explicit_log_dir={tmp_path / 'run'}"
+    assert cli.main(["pretrain", str(CONFIGS / name), str(prepared.blend), folder, "--dry-run"]) == 0
+    assert "config is sound, nothing was started" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", HERE, ids=str)
+def test_every_config_says_what_it_assumes_how_to_launch_it_and_one_override(path) -> None:
+    text = (CONFIGS / path).read_text()
+    for word in ("Assumes:", "Launch", "Override:"):
+        assert word in text

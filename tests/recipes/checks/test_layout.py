@@ -47,13 +47,15 @@ def test_devices_that_are_no_number(tiny, value):
 
 def test_global_batch_is_a_multiple_of_micro_batch_and_data_ranks(tiny):
     check_batches(tiny("cpt"), split(data=2), *BATCH_KEYS)
-    error = refused(check_batches, tiny("cpt", {"model.global_batch_size": 20}), split(data=2), *BATCH_KEYS)
+    batches = {"model.global_batch_size": 20, "model.micro_batch_size": 8}
+    error = refused(check_batches, tiny("cpt", batches), split(data=2), *BATCH_KEYS)
     assert "a global batch of 20 is no multiple of 8 (micro batch) x 2 (data parallel)" in str(error)
     assert error.fix == "model.global_batch_size=16 or 32\nor model.micro_batch_size=5"
 
 
 def test_no_micro_batch_can_mend_a_batch_the_ranks_do_not_divide(tiny):
-    error = refused(check_batches, tiny("cpt", {"model.global_batch_size": 7}), split(data=2), *BATCH_KEYS)
+    batches = {"model.global_batch_size": 7, "model.micro_batch_size": 8}
+    error = refused(check_batches, tiny("cpt", batches), split(data=2), *BATCH_KEYS)
     assert error.fix == "model.global_batch_size=16"
 
 

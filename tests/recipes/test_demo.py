@@ -14,7 +14,7 @@ from data_prep import settings as strict
 from data_prep.errors import UsageError
 from data_prep.prep_settings import PrepSettings
 from recipes import cli, demo, run_record
-from recipes.demo import DemoSettings
+from recipes.demo_plan import DemoSettings, plan
 from tests.conftest import REPOSITORY
 
 REPORT_KEYS = {
@@ -96,7 +96,7 @@ def test_the_page_stands_alone(finished_demo) -> None:
 
 
 def test_every_step_is_a_public_verb_with_absolute_paths() -> None:
-    steps = demo.plan(DemoSettings(workdir=Path("somewhere")))
+    steps = plan(DemoSettings(workdir=Path("somewhere")))
     assert [step.name for step in steps][:4] == ["prep", "blend base", "blend cpt", "base"]
     assert {step.arguments[0] for step in steps} <= set(cli.VERBS)
     for step in steps:
@@ -105,13 +105,13 @@ def test_every_step_is_a_public_verb_with_absolute_paths() -> None:
 
 def test_a_dry_run_prints_the_commands_and_makes_nothing(tmp_path, capsys) -> None:
     assert cli.main(["demo", "--workdir", str(tmp_path / "x"), "--dry-run"]) == 0
-    assert capsys.readouterr().out.count("langadapt ") == len(demo.plan(DemoSettings()))
+    assert capsys.readouterr().out.count("langadapt ") == len(plan(DemoSettings()))
     assert not (tmp_path / "x").exists()
 
 
 def test_own_documents_replace_the_sample(tmp_path) -> None:
     hindi = tmp_path / "my stories.hi.jsonl"
-    prep = demo.plan(DemoSettings(real_hi=hindi, real_en=tmp_path / "en.jsonl"))[0]
+    prep = plan(DemoSettings(real_hi=hindi, real_en=tmp_path / "en.jsonl"))[0]
     settings = strict.load(PrepSettings, [Path(prep.arguments[1])], list(prep.arguments[2:]))
     assert [(source.lang, source.path, source.source) for source in settings.sources] == [
         ("en-Latn", tmp_path / "en.jsonl", "en"),

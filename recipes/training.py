@@ -53,7 +53,9 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     if launch.is_child():
         _train(stage, settings)
         return 0
-    stage.check(settings, has_gpu=_has_gpu())
+    leads = launch.rank() == 0  # of ranks something else started, one reads and hashes the inputs for all
+    if leads:
+        stage.check(settings, has_gpu=_has_gpu())
     layout = checks.layout(settings)
     launch.check_world(layout.processes, settings.trainer.num_nodes, dry_run=dry_run)
     if dry_run:
@@ -61,7 +63,7 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
         print(f"{stage.name}: {layout.processes} ranks ({layout}); config is sound, nothing was started")
         return 0
     folder = Path(settings.exp_manager.explicit_log_dir)
-    before = _earlier_run(settings, folder)
+    before = _earlier_run(settings, folder) if leads else run_record.read(folder)
     if before is not None and before.status == "done" and Path(str(before.model)).exists():
         print(f"{stage.name}: done already, {before.steps} steps, {before.model} (run record {folder})")
         return 0

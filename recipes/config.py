@@ -8,12 +8,10 @@ The first file is composed by Hydra, as upstream's mains do it (its `defaults:` 
 let through, and no mandatory value is left open.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -23,6 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from data_prep import receipts
 from data_prep.errors import UsageError
 from recipes.known_keys import KnownKeys, Schema, known_keys, unknown_key_error
 from recipes.overrides import Override, parse
@@ -84,9 +83,8 @@ def as_yaml(cfg: DictConfig) -> str:
 
 def config_hash(cfg: DictConfig) -> str:
     """SHA-256 of the configuration's canonical JSON: equal for equal values, whatever the order of their keys."""
-    container = OmegaConf.to_container(cfg, resolve=True)
-    canonical = json.dumps(container, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    container = cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=True))
+    return receipts.config_hash(container)
 
 
 def _register_resolvers() -> None:

@@ -95,7 +95,7 @@ def collect(workdir: Path) -> Collected:
     Raises:
         DataError: A file is there but damaged.
     """
-    records = {stage: record for stage in RUNS if (record := _read_record(workdir / stage)) is not None}
+    records = {stage: record for stage in RUNS if (record := run_record.read(workdir / stage)) is not None}
     metrics = {stage: run_record.read_metrics(workdir / stage) for stage in records}
     curves = {stage: curves_of(metrics[stage]) for stage in records}
     runs = {stage: run_facts(record, curves[stage]) for stage, record in records.items()}
@@ -234,13 +234,6 @@ def _strict(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_strict(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _read_record(folder: Path) -> RunRecord | None:
-    try:
-        return run_record.read(folder)
-    except (ValueError, TypeError) as error:
-        raise _damaged(folder / run_record.FILE_NAME, error) from error
 
 
 def _read_json(path: Path, *needed: str) -> Facts | None:

@@ -27,9 +27,8 @@ class _RankZeroLogger(Logger):
     def step_of(self, values: dict[str, float], step: int | None) -> int:
         """Index, from 0, of the optimizer step that metrics belong to.
 
-        NeMo logs `global_step` beside the loss and is right; the step Lightning hands over is one too small after a
-        resume (its counter is saved before the step it saves is counted). NeMo-Aligner has no such metric and numbers
-        validation by the step after it.
+        NeMo logs `global_step` beside the loss: its own count, whatever Lightning's counter says after a resume
+        (`recipes.runtime.exact_resume`). NeMo-Aligner has no such metric and numbers validation by the step after it.
         """
         if "global_step" in values:
             self._optimizer_step = int(values["global_step"])

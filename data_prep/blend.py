@@ -40,7 +40,7 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     console = make_console()
     console.print(_table(blend))
     for dataset in blend.left_out:
-        console.print(f"left out: {dataset.prefix}: {dataset.why}")
+        console.print(f"left out: {dataset.prefix}: {dataset.why}", soft_wrap=True)
     if not dry_run:
         tokenizer = {"model": str(settings.model), "sha256": checksum}
         _write(settings.output, blend, tokenizer)

@@ -66,9 +66,18 @@ def compact_json(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def dataset_name(source: str, lang: str, kind: str) -> str:
-    """The name of everything made from one (source, language, kind): folders, shards, prefixes."""
-    return f"{source}.{lang}.{kind}"
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dataset:
+    """What shares folders, prefixes and a place in the blend."""
+
+    source: str
+    lang: str
+    kind: Kind
+
+    @property
+    def name(self) -> str:
+        """Names folders, shards and prefixes."""
+        return f"{self.source}.{self.lang}.{self.kind}"
 
 
 def primary_language(lang: str) -> str:

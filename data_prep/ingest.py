@@ -1,24 +1,22 @@
 """Stage ingest: users' JSONL files -> tagged, split shards, with what was left out beside them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data_prep.documents import Document, Record, Reject, split_of
+from data_prep.documents import Document, Record, Reject
 from data_prep.errors import DataError
-from data_prep.files import shard_writer
 from data_prep.jsonl import BadRow, Fault, Row, check_start, read, text_fault
-from data_prep.layout import Layout
 from data_prep.prep_settings import OnBad, PrepSettings, SourceSettings
-from data_prep.receipts import Tally
-from data_prep.tasks import Stage, Task, Written, split_off_rejects
+from data_prep.tasks import Stage, Step, Task, write_shard
 
 
 def stage(settings: PrepSettings) -> Stage:
     """One task per source."""
-    return Stage(name="ingest", tasks=tuple(_task(settings, source) for source in settings.sources))
+    tasks = tuple(_task(settings, source) for source in settings.sources)
+    return Stage(name="ingest", steps=(Step(name="documents", tasks=tasks),))
 
 
 def check(settings: PrepSettings) -> None:
@@ -30,12 +28,16 @@ def check(settings: PrepSettings) -> None:
 def _task(settings: PrepSettings, source: SourceSettings) -> Task:
     shaping = {name: value for name, value in asdict(source).items() if name != "path"}
     return Task(
-        name=source.dataset,
-        settings=shaping | {"heldout_fraction": settings.heldout_fraction, "on_bad_line": settings.on_bad_line},
+        name=source.dataset.name,
+        settings=shaping | {"on_bad_line": settings.on_bad_line},
         inputs=(source.input,),
-        receipt=settings.layout.documents_receipt(source.dataset),
+        receipt=settings.layout.stage_receipt("ingest", source.dataset.name, "00000"),
         read=partial(read_source, source, settings.on_bad_line),
-        write=partial(write_documents, settings.layout, source.dataset, settings.heldout_fraction),
+        write=partial(
+            write_shard,
+            settings.layout.stage_shard("ingest", source.dataset.name, "00000"),
+            settings.layout.rejects("ingest", source.dataset.name, "00000"),
+        ),
     )
 
 
@@ -92,16 +94,3 @@ def _to_document(source: SourceSettings, row: Row) -> Document:
         parent_id=None,
         group=str(named if group is None else group),
     )
-
-
-def write_documents(
-    layout: Layout, dataset: str, heldout_fraction: float, records: Iterable[Record], _tally: Tally
-) -> Written:
-    """Both splits and the rejects of one dataset. Empty shards are written too: what is missing was never run."""
-    train, heldout = layout.shard(dataset, "train"), layout.shard(dataset, "heldout")
-    rejects = layout.rejects(dataset)
-    with shard_writer(train) as write_train, shard_writer(heldout) as write_heldout:
-        write = {"train": write_train, "heldout": write_heldout}
-        for document in split_off_rejects(records, rejects):
-            write[split_of(document.group, heldout_fraction)](document.to_json())
-    return Written(outputs=(train, heldout, rejects))

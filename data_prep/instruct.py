@@ -25,12 +25,11 @@ from data_prep.chat_template import (
 from data_prep.documents import Document, Record, Reject, compact_json, split_of
 from data_prep.errors import DataError
 from data_prep.files import atomic_write
-from data_prep.ingest import to_reject
-from data_prep.jsonl import BadRow, Fault, Row, check_start, read
+from data_prep.jsonl import BadRow, Fault, Row, check_start, read, to_reject
 from data_prep.layout import Layout, resolve_input
 from data_prep.prep_settings import InstructSettings, OnBad, PrepSettings
 from data_prep.receipts import Tally
-from data_prep.tasks import Stage, Task, Written, split_off_rejects
+from data_prep.tasks import Stage, Step, Task, Written, split_off_rejects
 from data_prep.tokenizer import load
 
 if TYPE_CHECKING:
@@ -119,7 +118,8 @@ def _with_id(value: Value, fault: Fault | None) -> Fault | None:
 
 def stage(settings: PrepSettings) -> Stage:
     """One task per file that is configured."""
-    return Stage(name="instruct", tasks=tuple(_task(settings, form, path) for form, path in _files(settings.instruct)))
+    tasks = tuple(_task(settings, form, path) for form, path in _files(settings.instruct))
+    return Stage(name="instruct", steps=(Step(name="examples", tasks=tasks),))
 
 
 def check(settings: PrepSettings) -> None:
@@ -219,7 +219,7 @@ def _write_examples(
     layout: Layout, name: str, validation_fraction: float, records: Iterable[Record], _tally: Tally
 ) -> Written:
     outputs = tuple(layout.instruct(name, split) for split in ("train", "validation"))
-    rejects = layout.rejects(f"instruct.{name}")
+    rejects = layout.rejects("instruct", name, "00000")
     counts = {"train": 0, "heldout": 0}
     with atomic_write(outputs[0]) as train, atomic_write(outputs[1]) as validation:
         for document in split_off_rejects(records, rejects):

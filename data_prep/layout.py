@@ -1,4 +1,11 @@
-"""Where data preparation puts things: every path under the output folder, in one place."""
+"""Where data preparation puts things: every path under the output folder, in one place.
+
+<stage>/<dataset>/<shard>.jsonl.zst              what a document stage kept, with <shard>.receipt.json beside it
+<stage>/_<step>/...                              its side files: signatures, scores, models
+rejects/<stage>/<dataset>/<shard>.jsonl.zst      what it left out, with reasons
+documents/<dataset>/{train,heldout}/<shard>.jsonl.zst    the product
+tokenizer/ tokens/ instruct/                     what training reads
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +18,9 @@ REPOSITORY_ROOT = Path(__file__).resolve().parents[1]
 PREFIX_SUFFIX = "_text_document"
 """Megatron's own preprocessing ends its prefixes so; tools that look for datasets expect it."""
 
+SHARD_SUFFIX = ".jsonl.zst"
+RECEIPT_SUFFIX = ".receipt.json"
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -18,17 +28,29 @@ class Layout:
 
     root: Path
 
-    def shard(self, dataset: str, split: Split) -> Path:
-        """Documents of one dataset and split."""
-        return self.root / "documents" / dataset / split / "00000.jsonl.zst"
+    def folder(self, stage: str, dataset: str) -> Path:
+        """Shards and receipts of one dataset as a stage left it."""
+        return self.root / stage / dataset
 
-    def documents_receipt(self, dataset: str) -> Path:
-        """Receipt of both splits and the rejects of one dataset."""
-        return self.root / "documents" / dataset / "receipt.json"
+    def stage_shard(self, stage: str, dataset: str, shard: str) -> Path:
+        """What a document stage kept of one shard."""
+        return self.folder(stage, dataset) / f"{shard}{SHARD_SUFFIX}"
 
-    def rejects(self, dataset: str) -> Path:
-        """What was left out of one dataset, with reasons."""
-        return self.root / "rejects" / dataset / "00000.jsonl.zst"
+    def stage_receipt(self, stage: str, dataset: str, shard: str) -> Path:
+        """Receipt of one shard and its rejects."""
+        return self.folder(stage, dataset) / f"{shard}{RECEIPT_SUFFIX}"
+
+    def rejects(self, stage: str, dataset: str, shard: str) -> Path:
+        """What a stage left out of one shard, with reasons."""
+        return self.root / "rejects" / stage / dataset / f"{shard}{SHARD_SUFFIX}"
+
+    def side(self, stage: str, step: str) -> Path:
+        """Folder of a stage's side files; no dataset name starts with an underscore."""
+        return self.root / stage / f"_{step}"
+
+    def document_shard(self, dataset: str, split: Split, shard: str) -> Path:
+        """Documents of one side of the train/held-out split, ready for training."""
+        return self.folder("documents", dataset) / split / f"{shard}{SHARD_SUFFIX}"
 
     @property
     def tokenizer(self) -> Path:
@@ -50,11 +72,11 @@ class Layout:
 
     def instruct_receipt(self, name: str) -> Path:
         """Receipt of both splits of one kind of instruction data."""
-        return self.root / "instruct" / f"{name}.receipt.json"
+        return self.root / "instruct" / f"{name}{RECEIPT_SUFFIX}"
 
-    def logs(self, stage: str) -> Path:
-        """The executor's logs of one stage."""
-        return self.root / "logs" / stage
+    def logs(self, stage: str, step: str) -> Path:
+        """The executor's logs of one step of a stage."""
+        return self.root / "logs" / stage / step
 
 
 def append_suffix(prefix: Path, suffix: str) -> Path:
@@ -64,7 +86,7 @@ def append_suffix(prefix: Path, suffix: str) -> Path:
 
 def receipt_path(output: Path) -> Path:
     """The receipt beside a single output file or a dataset prefix."""
-    return append_suffix(output, ".receipt.json")
+    return append_suffix(output, RECEIPT_SUFFIX)
 
 
 def resolve_input(path: Path) -> Path:

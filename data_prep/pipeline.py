@@ -1,24 +1,52 @@
-"""`langadapt prep CONFIG output_dir=DIR`: run the data stages in order, skipping what is done.
+"""`langadapt prep CONFIG [STAGE] output_dir=DIR`: run the data stages in order, skipping what is done.
 
     langadapt prep nemo_configs/data/sample.yaml output_dir=runs/demo/data
-    langadapt prep nemo_configs/data/sample.yaml output_dir=runs/demo/data stage=tokenize
+    langadapt prep nemo_configs/data/sample.yaml dedup output_dir=runs/demo/data
 
-A stage whose receipts still match is skipped with one line; every stage that ran ends with one table.
+A stage is planned when the earlier ones have run, because only then is known which shards there are. What its receipts
+still describe is skipped with one line; every step that ran ends with one table.
 """
 
 import time
+from collections import Counter
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 
 from rich.console import Console
 from rich.table import Table
 
-from data_prep import ingest, instruct, romanize, tokenize, tokenizer
+from data_prep import instruct, romanize, split, tokenize, tokenizer
+from data_prep.clean import stage as clean
 from data_prep.console import make_console
+from data_prep.decontaminate import stage as decontaminate
+from data_prep.dedup import stage as dedup
+from data_prep.errors import UsageError
+from data_prep.flow import CHAIN, PRODUCT, written_by
+from data_prep.ingest import stage as ingest
+from data_prep.layout import RECEIPT_SUFFIX
+from data_prep.perplexity import stage as perplexity
 from data_prep.prep_settings import PrepSettings
 from data_prep.receipts import Receipt
 from data_prep.settings import load
-from data_prep.tasks import Stage, Task, run_stage
+from data_prep.tasks import Done, Stage, run_step
+from data_prep.translate import stage as translate
+
+STAGES: dict[str, ModuleType] = {
+    "ingest": ingest,
+    "clean": clean,
+    "translate": translate,
+    "dedup": dedup,
+    "decontaminate": decontaminate,
+    "perplexity": perplexity,
+    "split": split,
+    "romanize": romanize,
+    "tokenizer": tokenizer,
+    "tokenize": tokenize,
+    "instruct": instruct,
+}
+"""In order. Each has `stage(settings)` and, where something can be refused before any work, `check(settings)`."""
 
 
 def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
@@ -31,63 +59,108 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     settings = load(PrepSettings, configs, overrides)
     check(settings)
     console = make_console()
-    stages = [stage for stage in plan(settings) if settings.stage in (None, stage.name)]
     if dry_run:
-        _print_plan(console, settings, stages)
+        _print_plan(console, settings)
         return 0
-    for stage in stages:
-        _run(console, settings, stage)
+    if settings.stage:
+        _require_earlier(settings, settings.stage)
+    for name in chosen(settings):
+        _run(console, settings, STAGES[name].stage(settings))
     return 0
 
 
+def chosen(settings: PrepSettings) -> list[str]:
+    """The stages this run is about, in order."""
+    return [name for name in STAGES if settings.stage in (None, name) and settings.is_enabled(name)]
+
+
 def check(settings: PrepSettings) -> None:
-    """All that can be refused before any work: files, first lines, tokenizer, leftovers."""
-    ingest.check(settings)
-    instruct.check(settings)
-    tokenizer.check(settings)
-    tokenize.check(settings)
+    """All that can be refused before any work: files, first lines, models, leftovers."""
+    settings.execution.check()
+    for name, module in STAGES.items():
+        if hasattr(module, "check") and settings.is_enabled(name):
+            module.check(settings)
 
 
-def plan(settings: PrepSettings) -> list[Stage]:
-    """Every stage with its tasks, in order."""
-    return [module.stage(settings) for module in (ingest, romanize, tokenizer, tokenize, instruct)]
+def _require_earlier(settings: PrepSettings, wanted: str) -> None:
+    """Refuse to run a stage alone on what an earlier one has not finished: it would see only a part."""
+    for name in list(STAGES)[: list(STAGES).index(wanted)]:
+        if not settings.is_enabled(name):
+            continue
+        stage: Stage = STAGES[name].stage(settings)
+        waiting = [task for task in stage.tasks if not stage.is_current(task)]
+        if waiting or (name in CHAIN and not stage.tasks and written_by(settings, name)):
+            raise UsageError(
+                f"stage {wanted} has nothing to read yet: stage {name} has not finished",
+                where=str(waiting[0].receipt if waiting else settings.layout.root / name),
+                why="an earlier stage makes what it reads, and is out of date or has not run in this output folder",
+                fix=f"leave out the stage {wanted!r}: prep runs every stage in order and skips what is done",
+            )
 
 
 def _run(console: Console, settings: PrepSettings, stage: Stage) -> None:
-    started = time.monotonic()
-    done = run_stage(stage, workers=settings.workers, logs=settings.layout.logs(stage.name))
-    skipped = len(stage.tasks) - len(done)
-    if skipped:
-        console.print(f"{stage.name}: {skipped} of {len(stage.tasks)} up to date, skipped")
-    if done:
-        console.print(stage_table(stage.name, done, time.monotonic() - started))
+    """Run every step of a stage and say what happened."""
+    if not stage.tasks:
+        console.print(f"{stage.name}: nothing to do")
+    for step in stage.steps:
+        started = time.monotonic()
+        title = stage.name if len(stage.steps) == 1 else f"{stage.name} {step.name}"
+        done = run_step(stage, step, execution=settings.execution, logs=settings.layout.logs(stage.name, step.name))
+        skipped = len(step.tasks) - len(done)
+        if skipped:
+            console.print(f"{title}: {skipped} of {len(step.tasks)} up to date, skipped")
+        if done:
+            console.print(stage_table(title, done, time.monotonic() - started))
+    _remove_leftovers(console, settings, stage)
 
 
-def stage_table(name: str, done: list[tuple[Task, Receipt]], seconds: float) -> Table:
-    """What went in, what came out and what was left out, one row a task."""
-    table = Table(title=f"{name} ({seconds:.1f} s)", title_justify="left")
+def _remove_leftovers(console: Console, settings: PrepSettings, stage: Stage) -> None:
+    """Delete shards that no task of this stage makes any more, e.g. after an input file was taken away."""
+    if stage.name not in CHAIN:
+        return
+    expected = {task.receipt for task in stage.tasks}
+    folder = PRODUCT if stage.name in ("split", "romanize") else stage.name
+    for dataset in written_by(settings, stage.name):
+        for path in sorted(settings.layout.folder(folder, dataset.name).glob(f"*{RECEIPT_SUFFIX}")):
+            if path not in expected:
+                for output in Receipt.load(path).outputs:
+                    (path.parent / output).unlink(missing_ok=True)
+                path.unlink()
+                console.print(f"{stage.name}: removed {path}: what it was made from is no longer there", soft_wrap=True)
+
+
+def stage_table(title: str, done: Done, seconds: float) -> Table:
+    """What went in, what came out and what was left out, one row a dataset."""
+    table = Table(title=f"{title} ({seconds:.1f} s)", title_justify="left")
     table.add_column("output", overflow="fold")
     for column in ("in", "kept", "characters", "tokens", "seconds"):
         table.add_column(column, justify="right")
     table.add_column("dropped by reason")
-    for task, receipt in done:
-        dropped = receipt.counts["dropped"]
+    for group, pairs in groupby(done, key=lambda pair: pair[0].group or pair[0].name):
+        receipts = [receipt for _, receipt in pairs]
+        dropped = sum((Counter(receipt.counts["dropped"]) for receipt in receipts), Counter[str]())
+        tokens = [receipt.tokens for receipt in receipts if receipt.tokens is not None]
         table.add_row(
-            task.name,
-            f"{receipt.counts['in']:,}",
-            f"{receipt.counts['kept']:,}",
-            f"{receipt.characters:,}",
-            "-" if receipt.tokens is None else f"{receipt.tokens:,}",
-            f"{receipt.seconds:.1f}",
-            ", ".join(f"{reason} {count:,}" for reason, count in dropped.items()) or "none",
+            group,
+            f"{sum(receipt.counts['in'] for receipt in receipts):,}",
+            f"{sum(receipt.counts['kept'] for receipt in receipts):,}",
+            f"{sum(receipt.characters for receipt in receipts):,}",
+            f"{sum(tokens):,}" if tokens else "-",
+            f"{sum(receipt.seconds for receipt in receipts):.1f}",
+            ", ".join(f"{reason} {count:,}" for reason, count in sorted(dropped.items())) or "none",
         )
     return table
 
 
-def _print_plan(console: Console, settings: PrepSettings, stages: list[Stage]) -> None:
+def _print_plan(console: Console, settings: PrepSettings) -> None:
     """What a run would do, without doing it."""
     console.print(asdict(settings))
-    for stage in stages:
-        for task in stage.tasks:
-            state = "up to date" if stage.is_current(task) else "to do"
-            console.print(f"{stage.name}: {task.name}: {state}")
+    for name, module in STAGES.items():
+        if not settings.is_enabled(name):
+            console.print(f"{name}: off")
+        elif settings.stage in (None, name):
+            stage: Stage = module.stage(settings)
+            for task in stage.tasks:
+                console.print(f"{name}: {task.name}: {'up to date' if stage.is_current(task) else 'to do'}")
+            if not stage.tasks:
+                console.print(f"{name}: planned when the stages before it have run")

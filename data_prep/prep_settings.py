@@ -1,55 +1,37 @@
 """What a data preparation YAML may say (nemo_configs/data/sample.yaml is one, commented)."""
 
-import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from data_prep.documents import Kind, dataset_name
+from data_prep.clean.settings import CleanSettings
+from data_prep.decontaminate.settings import DecontaminateSettings
+from data_prep.dedup.settings import DedupSettings
+from data_prep.documents import Dataset, Kind
+from data_prep.executor.run import Execution
+from data_prep.executor.settings import ExecutorName, RaySettings, SlurmSettings
+from data_prep.flow import written_by
+from data_prep.ingest.settings import IngestSettings, SourceSettings
 from data_prep.layout import Layout, resolve_input
+from data_prep.perplexity.settings import PerplexitySettings
+from data_prep.translate.settings import TranslateSettings
 
 OnBad = Literal["error", "reject"]
-StageName = Literal["ingest", "romanize", "tokenizer", "tokenize", "instruct"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceSettings:
-    """One JSONL file of documents that share language, kind, source and licence."""
-
-    path: Path
-    """.jsonl, .jsonl.gz or .jsonl.zst; relative paths start at the repository root."""
-    lang: str
-    """BCP-47 with script: hi-Deva, en-Latn."""
-    kind: Kind
-    source: str
-    """Short name of the collection; names folders and prefixes."""
-    license: str
-    text_field: str = "text"
-    id_field: str | None = "id"
-    """null: documents are named after their line number."""
-    group_field: str | None = None
-    """Field that parallel documents share, so that all fall on one side of the train/held-out split."""
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z]{2,3}-[A-Z][a-z]{3}", self.lang):
-            raise ValueError(
-                f"lang {self.lang!r} is not a language with its script\ne.g. lang: hi-Deva, hi-Latn or en-Latn"
-            )
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.source):
-            raise ValueError(
-                f"source {self.source!r} names folders\nuse letters, digits, `-` and `_`, e.g. source: my_corpus"
-            )
-
-    @property
-    def dataset(self) -> str:
-        """Name of everything made from this source."""
-        return dataset_name(self.source, self.lang, self.kind)
-
-    @property
-    def input(self) -> Path:
-        """Absolute path."""
-        return resolve_input(self.path)
+StageName = Literal[
+    "ingest",
+    "clean",
+    "translate",
+    "dedup",
+    "decontaminate",
+    "perplexity",
+    "split",
+    "romanize",
+    "tokenizer",
+    "tokenize",
+    "instruct",
+    "audit",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +39,8 @@ class RomanizeSettings:
     """Romanised children of the real Devanagari Hindi documents."""
 
     enabled: bool = True
+    kinds: tuple[Kind, ...] = ("real", "translated")
+    engines: dict[str, str] = field(default_factory=lambda: {"hi-Deva": "hindi"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,15 +96,25 @@ class PrepSettings:
     sources: tuple[SourceSettings, ...]
     stage: StageName | None = None
     """Run this stage alone; null runs all in order."""
+    executor: ExecutorName = "local"
+    """One machine, a Slurm cluster (array jobs) or Ray."""
     workers: int = 1
-    """Processes per stage."""
+    """Tasks at once: processes on one machine, array elements on a cluster."""
+    slurm: SlurmSettings = field(default_factory=SlurmSettings)
+    ray: RaySettings = field(default_factory=RaySettings)
     heldout_fraction: float = 0.1
     """Share of documents kept from training, to measure bits per byte on."""
     on_bad_line: OnBad = "error"
     """reject: count bad lines and keep them with their reason, instead of stopping at the first."""
-    romanize: RomanizeSettings = RomanizeSettings()
-    tokenizer: TokenizerSettings = TokenizerSettings()
-    instruct: InstructSettings = InstructSettings()
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    clean: CleanSettings = field(default_factory=CleanSettings)
+    translate: TranslateSettings = field(default_factory=TranslateSettings)
+    dedup: DedupSettings = field(default_factory=DedupSettings)
+    decontaminate: DecontaminateSettings = field(default_factory=DecontaminateSettings)
+    perplexity: PerplexitySettings = field(default_factory=PerplexitySettings)
+    romanize: RomanizeSettings = field(default_factory=RomanizeSettings)
+    tokenizer: TokenizerSettings = field(default_factory=TokenizerSettings)
+    instruct: InstructSettings = field(default_factory=InstructSettings)
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -129,10 +123,12 @@ class PrepSettings:
             raise ValueError(f"heldout_fraction {self.heldout_fraction} is not between 0 and 1\ne.g. 0.1")
         if self.workers < 1:
             raise ValueError(f"workers {self.workers} is less than one process\ne.g. workers=2")
-        (name, count), *_ = Counter(dataset for dataset, _ in self.datasets()).most_common(1)
+        datasets = [source.dataset for source in self.sources]
+        datasets += [*self.translated_datasets(), *written_by(self, "romanize")]
+        (dataset, count), *_ = Counter(datasets).most_common(1)
         if count > 1:
             raise ValueError(
-                f"{count} sources would all be written to {name}\n"
+                f"{count} sources would all be written to {dataset.name}\n"
                 "give each its own `source` name, or join the files into one"
             )
 
@@ -141,18 +137,28 @@ class PrepSettings:
         """Where everything goes."""
         return Layout(self.output_dir.expanduser().absolute())
 
-    def romanized_sources(self) -> tuple[SourceSettings, ...]:
-        """The sources that get a romanised child."""
-        if not self.romanize.enabled:
-            return ()
-        return tuple(source for source in self.sources if (source.lang, source.kind) == ("hi-Deva", "real"))
+    @property
+    def execution(self) -> Execution:
+        """Where tasks run."""
+        return Execution(executor=self.executor, workers=self.workers, slurm=self.slurm, ray=self.ray)
 
-    def datasets(self) -> list[tuple[str, SourceSettings]]:
-        """Every dataset this configuration makes, with the source it comes from."""
-        own = [(source.dataset, source) for source in self.sources]
-        return own + [(romanized_dataset(source), source) for source in self.romanized_sources()]
+    def is_enabled(self, stage: str) -> bool:
+        """Whether a stage runs; those without a switch always do."""
+        return bool(getattr(getattr(self, stage, None), "enabled", True))
 
+    def translated_datasets(self) -> tuple[Dataset, ...]:
+        """What `translate` makes of the sources, in their order."""
+        return tuple(
+            Dataset(source=each.source, lang=self.translate.to_lang, kind="translated") for each in self.to_translate()
+        )
 
-def romanized_dataset(source: SourceSettings) -> str:
-    """Name of the romanised child of a source."""
-    return dataset_name(source.source, "hi-Latn", "romanized")
+    def to_translate(self) -> tuple[Dataset, ...]:
+        """The real datasets that are translated."""
+        rules = self.translate
+        return tuple(
+            source.dataset
+            for source in self.sources
+            if rules.enabled
+            and (source.lang, source.kind) == (rules.from_lang, "real")
+            and (rules.sources is None or source.source in rules.sources)
+        )

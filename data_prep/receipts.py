@@ -151,12 +151,21 @@ def config_hash(settings: Mapping[str, Any]) -> str:
 
 @functools.cache
 def code_version(stage: str) -> str:
-    """The langadapt version and a digest of the stage's own module: an edited rule makes its outputs stale.
+    """The langadapt version and a digest of the stage's own module or package: an edited rule makes its outputs stale.
 
     Modules that stages share change with the version.
     """
-    source = Path(__file__).with_name(f"{stage}.py")
-    return f"{langadapt_version()}+{stage}.{sha256_file(source)[:8]}"
+    return f"{langadapt_version()}+{stage}.{_code_digest(stage)[:8]}"
+
+
+def _code_digest(stage: str) -> str:
+    """SHA-256 of a module, or of the code and data files of a package."""
+    package = Path(__file__).with_name(stage)
+    if not package.is_dir():
+        return sha256_file(package.with_suffix(".py"))
+    files = sorted(path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    lines = (f"{path.relative_to(package)} {sha256_file(path)}" for path in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def langadapt_version() -> str:

@@ -22,9 +22,10 @@ from functools import lru_cache, partial
 
 from data_prep.documents import Document, Record, Reject
 from data_prep.files import read_shards
-from data_prep.ingest import write_documents
-from data_prep.prep_settings import PrepSettings, SourceSettings, romanized_dataset
-from data_prep.tasks import Stage, Task
+from data_prep.flow import PRODUCT, DocumentShards, documents_shards, romanized, to_romanize
+from data_prep.prep_settings import PrepSettings
+from data_prep.split import write_documents
+from data_prep.tasks import Stage, Step, Task
 
 
 def _table(devanagari: str, latin: str) -> dict[str, str]:
@@ -180,21 +181,23 @@ def _spell_cluster(letters: Sequence[str]) -> str:
 
 
 def stage(settings: PrepSettings) -> Stage:
-    """One task per real Devanagari source."""
-    tasks = tuple(_task(settings, source) for source in settings.romanized_sources())
-    return Stage(name="romanize", tasks=tasks, transforms=(romanize_document,))
+    """One task per shard of finished Devanagari documents."""
+    tasks = tuple(_task(settings, shards) for shards in documents_shards(settings, to_romanize(settings)))
+    return Stage(name="romanize", steps=(Step(name="documents", tasks=tasks, transforms=(romanize_document,)),))
 
 
-def _task(settings: PrepSettings, source: SourceSettings) -> Task:
-    shards = tuple(settings.layout.shard(source.dataset, split) for split in ("train", "heldout"))
-    dataset = romanized_dataset(source)
+def _task(settings: PrepSettings, shards: DocumentShards) -> Task:
+    dataset = romanized(shards.dataset)
+    name = f"{shards.dataset.kind}_{shards.name}"
+    sides = (shards.train, shards.heldout)
     return Task(
-        name=dataset,
+        name=f"{dataset.name}/{name}",
+        group=dataset.name,
         settings={"heldout_fraction": settings.heldout_fraction},
-        inputs=shards,
-        receipt=settings.layout.documents_receipt(dataset),
-        read=partial(read_shards, shards),
-        write=partial(write_documents, settings.layout, dataset, settings.heldout_fraction),
+        inputs=sides,
+        receipt=settings.layout.stage_receipt(PRODUCT, dataset.name, name),
+        read=partial(read_shards, sides),
+        write=partial(write_documents, settings.layout, "romanize", dataset, name, settings.heldout_fraction),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_prep.documents import Document, Record, Reject
 from data_prep.errors import UsageError
@@ -23,6 +23,9 @@ from data_prep.receipts import (
     describe_outputs,
     is_current,
 )
+
+if TYPE_CHECKING:
+    from data_prep.executor.run import Execution
 
 Transform = Callable[[Document], Record]
 
@@ -40,6 +43,8 @@ class Task:
     """One unit of work: done or not done, never half done. Functions must be picklable."""
 
     name: str
+    group: str = ""
+    """Tasks of one group, e.g. the shards of a dataset, share a row of the stage's table."""
     settings: Mapping[str, Any]
     """All that shapes the output besides the inputs and the code."""
     inputs: tuple[Path, ...]
@@ -49,28 +54,58 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Tasks that share their transforms; `name` is also the name of the module they come from."""
+class Step:
+    """Tasks that may run side by side, and the transforms their documents pass through."""
 
     name: str
     tasks: tuple[Task, ...]
     transforms: tuple[Transform, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Steps that run one after another; `name` is also the name of the module or package they come from."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks of all steps."""
+        return tuple(task for step in self.steps for task in step.tasks)
 
     def is_current(self, task: Task) -> bool:
         """Whether the task's outputs are in place and up to date."""
         return is_current(task.receipt, stage=self.name, settings=task.settings, inputs=task.inputs)
 
 
-def run_stage(stage: Stage, *, workers: int, logs: Path) -> list[tuple[Task, Receipt]]:
-    """Run the tasks that are not current; return those with their new receipts."""
-    todo = tuple(task for task in stage.tasks if not stage.is_current(task))
+Done = list[tuple[Task, Receipt]]
+
+
+def run_step(stage: Stage, step: Step, *, execution: "Execution", logs: Path) -> Done:
+    """Run the tasks of a step that are not current; return those with their new receipts."""
+    from data_prep.executor.run import execute, wait_for_earlier_jobs
+
+    wait_for_earlier_jobs(execution, logs)
+    todo = tuple(task for task in step.tasks if not stage.is_current(task))
     for task in todo:
         _require_inputs(stage.name, task)
     if todo:
-        from data_prep.executor import execute
-
-        execute(stage.name, todo, stage.transforms, workers=workers, logs=logs)
+        execute(
+            f"{stage.name} {step.name}",
+            stage.name,
+            todo,
+            step.transforms,
+            execution=execution,
+            logs=logs,
+            is_done=stage.is_current,
+        )
     return [(task, Receipt.load(task.receipt)) for task in todo]
+
+
+def no_records() -> Iterable[Record]:
+    """What a task without documents reads."""
+    return ()
 
 
 def finish(stage: str, task: Task, records: Iterable[Record]) -> Receipt:
@@ -98,6 +133,14 @@ def finish(stage: str, task: Task, records: Iterable[Record]) -> Receipt:
     )
     receipt.write(task.receipt)
     return receipt
+
+
+def write_shard(kept: Path, rejects: Path, records: Iterable[Record], _tally: Tally) -> Written:
+    """Write one shard and its rejects; both are written even when empty: what is missing was never run."""
+    with shard_writer(kept) as write:
+        for document in split_off_rejects(records, rejects):
+            write(document.to_json())
+    return Written(outputs=(kept, rejects))
 
 
 def split_off_rejects(records: Iterable[Record], rejects: Path) -> Iterator[Document]:

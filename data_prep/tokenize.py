@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from data_prep.documents import SPLITS, Document, Record, Split
+from data_prep.documents import SPLITS, Dataset, Document, Record, Split
 from data_prep.errors import UsageError
-from data_prep.files import read_shard, sha256_file
+from data_prep.files import read_shards, sha256_file
+from data_prep.flow import documents_shards, finished_datasets
 from data_prep.indexed_dataset import dataset_writer, remove_dataset, token_dtype
 from data_prep.layout import PREFIX_SUFFIX, append_suffix, receipt_path
 from data_prep.prep_settings import PrepSettings
 from data_prep.receipts import Tally
-from data_prep.tasks import Stage, Task, Written
+from data_prep.tasks import Stage, Step, Task, Written
 from data_prep.tokenizer import load
 
 _BATCH = 256
@@ -22,14 +23,15 @@ _BATCH = 256
 
 def stage(settings: PrepSettings) -> Stage:
     """One task per dataset and split."""
-    pairs = itertools.product(SPLITS, (dataset for dataset, _ in settings.datasets()))
-    return Stage(name="tokenize", tasks=tuple(_task(settings, dataset, split) for split, dataset in pairs))
+    pairs = itertools.product(SPLITS, finished_datasets(settings))
+    tasks = tuple(_task(settings, dataset, split) for split, dataset in pairs)
+    return Stage(name="tokenize", steps=(Step(name="datasets", tasks=tasks),))
 
 
 def check(settings: PrepSettings) -> None:
     """Refuse an output folder with token datasets this configuration does not make: blend would take them."""
     layout = settings.layout
-    made = {layout.prefix(dataset, split) for dataset, _ in settings.datasets() for split in SPLITS}
+    made = {layout.prefix(dataset.name, split) for dataset in finished_datasets(settings) for split in SPLITS}
     found = {path.with_suffix("") for path in layout.tokens.glob(f"*/*{PREFIX_SUFFIX}.idx")}
     if foreign := sorted(found - made):
         raise UsageError(
@@ -40,15 +42,16 @@ def check(settings: PrepSettings) -> None:
         )
 
 
-def _task(settings: PrepSettings, dataset: str, split: Split) -> Task:
+def _task(settings: PrepSettings, dataset: Dataset, split: Split) -> Task:
     layout = settings.layout
-    shard, prefix = layout.shard(dataset, split), layout.prefix(dataset, split)
+    prefix = layout.prefix(dataset.name, split)
+    shards = tuple(each.side(split) for each in documents_shards(settings, (dataset,)))
     return Task(
-        name=f"{split}/{dataset}",
+        name=f"{split}/{dataset.name}",
         settings={},
-        inputs=(shard, layout.tokenizer),
+        inputs=(*shards, layout.tokenizer),
         receipt=receipt_path(prefix),
-        read=functools.partial(read_shard, shard),
+        read=functools.partial(read_shards, shards),
         write=functools.partial(write_tokens, prefix, layout.tokenizer),
     )
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from data_prep.documents import Document, Record
 from data_prep.errors import DataError, UsageError
 from data_prep.files import atomic_write, read_shards, sha256_file
+from data_prep.flow import documents_shards, finished_datasets
 from data_prep.layout import receipt_path
 from data_prep.prep_settings import PrepSettings
 from data_prep.receipts import Tally
-from data_prep.tasks import Stage, Task, Written
+from data_prep.tasks import Stage, Step, Task, Written
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
@@ -34,7 +35,7 @@ def stage(settings: PrepSettings) -> Stage:
     """One task: the tokenizer is shared by all datasets."""
     model = settings.layout.tokenizer
     ready = settings.tokenizer.input
-    shards = tuple(settings.layout.shard(dataset, "train") for dataset, _ in settings.datasets())
+    shards = tuple(each.train for each in documents_shards(settings, finished_datasets(settings)))
     task = Task(
         name=model.name,
         settings={"vocab_size": None if ready else settings.tokenizer.vocab_size},
@@ -43,7 +44,7 @@ def stage(settings: PrepSettings) -> Stage:
         read=functools.partial(read_shards, () if ready else shards),
         write=functools.partial(_write_model, model, ready, settings.tokenizer.vocab_size),
     )
-    return Stage(name="tokenizer", tasks=(task,))
+    return Stage(name="tokenizer", steps=(Step(name="train", tasks=(task,)),))
 
 
 def check(settings: PrepSettings) -> None:

@@ -10,8 +10,10 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from data_prep.errors import LangadaptError, UsageError
+from data_prep.prep_settings import StageName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,7 @@ class Verb:
         action: What the word after the verb may be, for verbs that have one; passed on as `action=WORD`.
         options: `--name VALUE` forms, passed on as `name=VALUE`, with their help.
         numbers: Those of the options that take a whole number.
+        stages: Bare words that choose a part of the verb's work, passed on as `stage=WORD`.
     """
 
     module: str
@@ -33,6 +36,7 @@ class Verb:
     action: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
 
 
 VERBS: dict[str, Verb] = {
@@ -55,8 +59,10 @@ VERBS: dict[str, Verb] = {
     ),
     "prep": Verb(
         module="data_prep.pipeline",
-        help="text to tagged shards to Megatron .bin/.idx",
-        example="langadapt prep nemo_configs/data/sample.yaml output_dir=runs/demo/data",
+        help="text to tagged shards to Megatron .bin/.idx, all stages or one",
+        example="langadapt prep nemo_configs/data/sample.yaml output_dir=runs/demo/data\n"
+        "  langadapt prep nemo_configs/data/sample.yaml audit output_dir=runs/demo/data",
+        stages=get_args(StageName),
     ),
     "blend": Verb(
         module="data_prep.blend",
@@ -127,7 +133,8 @@ def parser() -> argparse.ArgumentParser:
             kind = int if option in verb.numbers else str
             sub.add_argument(f"--{option}", metavar="VALUE", type=kind, help=text)
         sub.add_argument("--dry-run", action="store_true", help="resolve, check, print, exit 0")
-        sub.add_argument("arguments", nargs="*", metavar="CONFIG.yaml | key=value")
+        metavar = "CONFIG.yaml | STAGE | key=value" if verb.stages else "CONFIG.yaml | key=value"
+        sub.add_argument("arguments", nargs="*", metavar=metavar)
     return top
 
 
@@ -170,8 +177,9 @@ def quote(value: object) -> str:
     return f"'{text}'" if "'" not in text else '"' + text.replace('"', '\\"') + '"'
 
 
-def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
+def split_arguments(verb: Verb, words: list[str]) -> tuple[list[Path], list[str]]:
     """Separates YAML files from overrides."""
+    arguments = [f"stage={word}" if word in verb.stages else word for word in words]
     overrides = [word for word in arguments if "=" in word or word.startswith("~")]
     configs = [Path(word) for word in arguments if word not in overrides]
     for path in configs:
@@ -179,7 +187,8 @@ def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
             raise UsageError(
                 f"'{path}' is neither a YAML file nor key=value.",
                 where="command line",
-                fix="langadapt VERB CONFIG.yaml key=value ...",
+                fix="langadapt VERB CONFIG.yaml key=value ..."
+                + (f"\nstages are {', '.join(verb.stages)}" if verb.stages else ""),
             )
         if not path.exists():
             raise UsageError(f"{path} does not exist.", where="command line", fix=f"ls {path.parent}")
@@ -189,11 +198,12 @@ def split_arguments(arguments: list[str]) -> tuple[list[Path], list[str]]:
 def main(argv: list[str] | None = None) -> int:
     """Runs one verb; user mistakes become a message and an exit code, never a stack trace."""
     words = sys.argv[1:] if argv is None else argv
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a recipe names all its inputs
     try:
         arguments = parse(words)
+        if arguments.verb != "prep":  # whose sources may lie on the hub, by name
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a recipe names all its inputs
         verb = VERBS[arguments.verb]
-        configs, overrides = split_arguments([*as_overrides(verb, arguments), *arguments.arguments])
+        configs, overrides = split_arguments(verb, [*as_overrides(verb, arguments), *arguments.arguments])
         module = importlib.import_module(verb.module)
         return int(module.main(configs, overrides, dry_run=arguments.dry_run))
     except LangadaptError as error:

@@ -79,7 +79,7 @@ def test_bad_lines_can_be_counted_and_kept_instead(documents, tmp_path) -> None:
     path = documents(sample + b"{broken\n")
     done = prep_with(path, tmp_path / "data", "on_bad_line=reject", "sources.1.source=mine")
     assert done.returncode == 0, done.stderr
-    receipt = json.loads((tmp_path / "data" / "documents" / "mine.hi-Deva.real" / "receipt.json").read_text())
+    receipt = json.loads((tmp_path / "data" / "ingest" / "mine.hi-Deva.real" / "00000.receipt.json").read_text())
     assert sum(receipt["counts"]["dropped"].values()) == 1
 
 

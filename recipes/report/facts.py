@@ -7,13 +7,15 @@ under the keys of `Report`; the page shows them and the curves behind them.
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from data_prep.documents import SPLITS
 from data_prep.errors import DataError
+from data_prep.flow import CHAIN as DOCUMENT_STAGES
+from data_prep.flow import PRODUCT
 from data_prep.receipts import Receipt
 from recipes import run_record
 from recipes.convert.verb import CERTIFICATE
@@ -29,7 +31,7 @@ EVALUATED = (
     *("bits_per_byte", "standard_error", "by_kind", "documents", "bytes"),
     *("generations", "models", "seconds"),
 )
-PREPARATION = ("ingest", "romanize", "tokenizer", "tokenize", "instruct")
+PREPARATION = (*DOCUMENT_STAGES, "tokenizer", "tokenize", "instruct")
 CHAIN = (
     *PREPARATION,
     *("prep", "blend base", "blend cpt"),
@@ -129,11 +131,17 @@ def corpus(data: Path) -> Facts | None:
     if not any(split["by"] for split in splits.values()):
         return None
     dropped: dict[str, int] = defaultdict(int)
-    receipts_of_rejects = [*(data / "documents").glob("*/receipt.json"), *(data / "instruct").glob("*.receipt.json")]
-    for path in sorted(receipts_of_rejects):
+    for path in sorted(_receipts_of_rejects(data)):
         for reason, count in Receipt.load(path).counts["dropped"].items():
             dropped[reason] += count
     return {**_sizes(split["by"] for split in splits.values()), **splits, "dropped": dict(dropped)}
+
+
+def _receipts_of_rejects(data: Path) -> Iterator[Path]:
+    """Receipts of everything that leaves documents out: one a shard and stage, and one a kind of instruction data."""
+    for stage in (*DOCUMENT_STAGES, PRODUCT):
+        yield from (data / stage).glob("[!_]*/*.receipt.json")
+    yield from (data / "instruct").glob("*.receipt.json")
 
 
 def _sizes(tallies: Iterable[dict[str, dict[str, dict[str, int]]]]) -> Facts:

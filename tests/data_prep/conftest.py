@@ -57,6 +57,8 @@ def make_corpus(folder: Path, count: int = 60) -> Path:
     settings = {
         "output_dir": str(folder / "data"),
         "sources": sources,
+        "clean": {"enabled": False},  # its documents are two short sentences each
+        "dedup": {"enabled": False},  # and much alike
         "tokenizer": {"vocab_size": 600},
         "instruct": {
             "chat": str(write_jsonl(folder / "chat.jsonl", chats)),

@@ -92,8 +92,8 @@ def test_a_dataset_cut_short_is_refused(copy: Layout) -> None:
 
 
 def test_a_dataset_older_than_its_text_is_refused(copy: Layout) -> None:
-    shard = copy.shard(HI, "train")
-    shard.write_bytes(copy.shard(EN, "train").read_bytes())
+    shard = copy.document_shard(HI, "train", "00000")
+    shard.write_bytes(copy.document_shard(EN, "train", "00000").read_bytes())
     with pytest.raises(DataError, match=r"no longer holds: .*00000\.jsonl\.zst has changed since"):
         run(copy)
 

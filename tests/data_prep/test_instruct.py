@@ -125,7 +125,7 @@ def test_files_receipts_and_rejects_account_for_every_example(small_prep: Layout
         assert receipt.details == {split: len(found) for split, found in lines.items()}
         assert sum(map(len, lines.values())) == receipt.documents == 60
         assert min(map(len, lines.values())) > 0
-        assert small_prep.rejects(f"instruct.{name}").is_file()
+        assert small_prep.rejects("instruct", name, "00000").is_file()
 
 
 def test_the_text_upstream_builds_is_the_text_we_checked() -> None:

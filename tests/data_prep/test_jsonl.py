@@ -1,4 +1,9 @@
+import errno
 import gzip
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +11,19 @@ import pytest
 import zstandard
 
 from data_prep.errors import DataError, UsageError
-from data_prep.jsonl import COUNT_LIMIT, BadRow, Fault, check_start, read, text_fault
+from data_prep.jsonl import (
+    COUNT_LIMIT,
+    BadRow,
+    Fault,
+    Row,
+    bounded_lines,
+    check_start,
+    read,
+    read_lines,
+    text_fault,
+    undamaged,
+)
+from data_prep.layout import REPOSITORY_ROOT
 
 GOOD = b'{"text": "\xe0\xa4\x95"}\n'
 
@@ -31,6 +48,7 @@ BAD = [
     (b'{"text": null}\n', "text_not_string", "field 'text' holds NoneType, not text"),
     (b'{"text": " \\n "}\n', "empty_text", "field 'text' is empty"),
     (b'{"text": "\\ud83d"}\n', "lone_surrogate", "half of a surrogate pair"),
+    (b'{"text": "n\\u0000l"}\n', "nul_character", "field 'text' holds a NUL at character 2"),
 ]
 
 
@@ -71,6 +89,66 @@ def test_bad_lines_are_counted_up_to_a_limit(tmp_path: Path) -> None:
     path = file(tmp_path, b"x\n" * (COUNT_LIMIT + 5))
     with pytest.raises(DataError, match=r"\(at least 1000 lines are bad in this file\)"):
         list(read(path, check, "error"))
+
+
+def test_counting_bad_lines_does_not_wait_for_the_end_of_a_large_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data_prep.jsonl.COUNT_ROWS", 10)
+    path = file(tmp_path, b"x\n" * 3 + GOOD * 20)
+    with pytest.raises(DataError, match=r"\(at least 3 lines are bad in this file\)"):
+        list(read(path, check, "error"))
+
+
+def test_a_line_over_the_limit_is_read_past_and_its_neighbours_are_whole() -> None:
+    long = b'{"text": "' + b"x" * 5000 + b'"}\n'
+    content = io.BytesIO(b"\xef\xbb\xbf" + GOOD + long + GOOD + long + long.rstrip())
+    found = list(read_lines(content, check, 100))
+    assert [type(row) for row in found] == [Row, BadRow, Row, BadRow, BadRow]
+    bad = found[1]
+    assert isinstance(bad, BadRow)
+    assert bad.fault == ("line_too_long", "the line is longer than 100 bytes (ingest.max_document_bytes)")
+    assert long.startswith(bad.raw)
+
+
+@pytest.mark.parametrize("size", range(95, 106))
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "marked"])
+def test_the_limit_cuts_no_line_in_two(size: int, mark: bytes) -> None:
+    line = b"x" * size + b"\n"
+    found = list(bounded_lines(io.BytesIO(mark + line + b"next\n"), 100))
+    assert found[1:] == [b"next\n"]
+    assert found[0] == line if size < 100 else len(found[0]) > 100
+
+
+def test_a_line_of_100_mb_costs_no_more_memory_than_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as out:
+        out.write(GOOD)
+        for _ in range(100):
+            out.write(b"x" * 1_000_000)
+        out.write(b"\n" + GOOD)
+    code = f"""
+from pathlib import Path
+from data_prep.files import open_binary
+from data_prep.jsonl import read_lines
+with open_binary(Path({str(path)!r})) as lines:
+    found = [type(row).__name__ for row in read_lines(lines, lambda value: None, 1_000_000)]
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(found, int(peak.split()[1]) < 60_000)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY_ROOT)
+    assert done.stdout == "['Row', 'BadRow', 'Row'] True\n"
+
+
+def test_a_disk_that_fails_is_not_called_a_damaged_file() -> None:
+    def failing() -> Iterator[Row]:
+        yield Row(number=1, value={})
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(
+        DataError, match=r"reading stopped after line 1: .*Input/output error(.|\n)*run the same command"
+    ):
+        list(undamaged(failing(), "f.jsonl"))
 
 
 def test_an_empty_file_is_an_error_in_either_mode(tmp_path: Path) -> None:

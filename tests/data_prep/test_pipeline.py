@@ -51,6 +51,7 @@ def test_a_second_run_does_nothing_and_says_so(corpus: Path, capsys: pytest.Capt
     prep(corpus)
     assert capsys.readouterr().out.splitlines() == [
         "ingest: 2 of 2 up to date, skipped",
+        "split: 2 of 2 up to date, skipped",
         "romanize: 1 of 1 up to date, skipped",
         "tokenizer: 1 of 1 up to date, skipped",
         "tokenize: 6 of 6 up to date, skipped",
@@ -95,7 +96,7 @@ def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(corpus: Path, 
 
 
 def test_one_stage_can_run_alone_once_the_earlier_ones_have(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UsageError, match=r"stage tokenize has nothing to read(.|\n)*leave out `stage=\.\.\.`"):
+    with pytest.raises(UsageError, match=r"tokenize has nothing to read yet: stage ingest has not(.|\n)*leave out"):
         prep(corpus, "stage=tokenize")
     prep(corpus)
     capsys.readouterr()
@@ -154,7 +155,7 @@ def test_data_preparation_needs_neither_torch_nor_nemo_and_datatrove_only_to_wor
 def test_receipts_chain_from_the_source_to_the_tokens(tmp_path: Path) -> None:
     prep(make_corpus(tmp_path))
     layout = Layout(tmp_path / "data")
-    documents = json.loads(layout.documents_receipt("small.en-Latn.real").read_text())
+    documents = json.loads(layout.stage_receipt("documents", "small.en-Latn.real", "00000").read_text())
     prefix = layout.prefix("small.en-Latn.real", "train")
     tokens = json.loads(prefix.with_name(prefix.name + ".receipt.json").read_text())
     written = documents["outputs"]["train/00000.jsonl.zst"]["sha256"]

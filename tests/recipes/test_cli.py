@@ -61,7 +61,7 @@ def test_options_and_actions_become_overrides() -> None:
 
 
 def test_overrides_that_delete_or_add_are_no_files() -> None:
-    assert cli.split_arguments(["++a.b=1", "~c.d"]) == ([], ["++a.b=1", "~c.d"])
+    assert cli.split_arguments(cli.VERBS["cpt"], ["++a.b=1", "~c.d"]) == ([], ["++a.b=1", "~c.d"])
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def write_corpus(data: Path) -> None:
             by = {lang: {kind: {"documents": documents, "characters": characters, "tokens": tokens}}}
             receipt(receipt_path(layout.prefix(name, split)), "tokenize", by, seconds=0.25)
         stage, dropped = ("romanize", {}) if kind == "romanized" else ("ingest", {"empty": 1})
-        receipt(layout.documents_receipt(name), stage, {}, seconds=0.5, dropped=dropped)
+        folder = "documents" if stage == "romanize" else stage
+        receipt(layout.stage_receipt(folder, name, "00000"), stage, {}, seconds=0.5, dropped=dropped)
 
 
 def write_blend(folder: Path, name: str, budget: int, shares: dict[str, float], kinds: tuple[str, ...]) -> None:

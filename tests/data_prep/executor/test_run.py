@@ -1,3 +1,6 @@
+import os
+import signal
+import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -9,11 +12,13 @@ from datatrove.pipeline.filters import LambdaFilter
 
 from data_prep.documents import Document, Record, Reject
 from data_prep.errors import DataError, UsageError
-from data_prep.executor import execute, from_carrier, to_carrier
-from data_prep.receipts import Receipt, Tally
-from data_prep.tasks import Stage, Task, Written, run_stage, split_off_rejects
+from data_prep.executor.run import Execution
+from data_prep.executor.settings import RaySettings, SlurmSettings
+from data_prep.executor.steps import from_carrier, to_carrier
+from data_prep.receipts import Tally
+from data_prep.tasks import Stage, Step, Task, Written, run_step, split_off_rejects
 
-from .test_documents import document
+from ..test_documents import document
 
 REJECT = Reject(id="r", reason="empty_text", where="f:1", text="")
 
@@ -48,8 +53,8 @@ def task(folder: Path, name: str, inputs: tuple[Path, ...] = ()) -> Task:
 
 
 def run(folder: Path, *names: str, workers: int = 1) -> list[Any]:
-    stage = Stage(name="ingest", tasks=tuple(task(folder, name) for name in names), transforms=(shout,))
-    return run_stage(stage, workers=workers, logs=folder / "logs")
+    step = Step(name="documents", tasks=tuple(task(folder, name) for name in names), transforms=(shout,))
+    return run_step(Stage(name="split", steps=(step,)), step, execution=Execution(workers=workers), logs=folder / "logs")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -87,9 +92,10 @@ def test_the_console_stays_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[st
 
 
 def test_missing_inputs_are_named_before_anything_runs(tmp_path: Path) -> None:
-    stage = Stage(name="tokenize", tasks=(task(tmp_path, "a"), task(tmp_path, "b", (tmp_path / "none.zst",))))
+    step = Step(name="datasets", tasks=(task(tmp_path, "a"), task(tmp_path, "b", (tmp_path / "none.zst",))))
+    stage = Stage(name="tokenize", steps=(step,))
     with pytest.raises(UsageError, match=r"stage tokenize has nothing to read for b(.|\n)*none\.zst(.|\n)*leave out"):
-        run_stage(stage, workers=1, logs=tmp_path / "logs")
+        run_step(stage, step, execution=Execution(), logs=tmp_path / "logs")
     assert not list(tmp_path.iterdir())
 
 
@@ -105,6 +111,38 @@ def test_datatroves_own_filters_work_on_what_travels() -> None:
     assert isinstance(kept[0], Carrier)
 
 
-def test_a_finished_stage_leaves_a_receipt_for_each_task(tmp_path: Path) -> None:
-    execute("ingest", [task(tmp_path, "a")], (), workers=1, logs=tmp_path / "logs")
-    assert Receipt.load(tmp_path / "a.receipt.json").details == {"name": "a"}
+def killed_in_the_middle(_item: Document) -> Record:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def test_a_killed_worker_is_an_error_and_not_a_wait_for_ever(tmp_path: Path) -> None:
+    step = Step(name="documents", tasks=(task(tmp_path, "a"), task(tmp_path, "b")), transforms=(killed_in_the_middle,))
+    stage = Stage(name="split", steps=(step,))
+    with pytest.raises(DataError, match=r"of 2 tasks ended without a receipt(.|\n)*out of memory(.|\n)*same command"):
+        run_step(stage, step, execution=Execution(workers=2), logs=tmp_path / "logs")
+
+
+@pytest.mark.parametrize("name", ["slurm", "ray"])
+def test_a_cluster_that_is_not_there_is_refused_before_any_work(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/none")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    execution = Execution(executor=name, slurm=SlurmSettings(partition="cpu"))
+    with pytest.raises(UsageError, match={"slurm": "no sbatch", "ray": "Ray is not installed"}[name]):
+        execution.check()
+
+
+def test_slurm_needs_a_partition() -> None:
+    with pytest.raises(UsageError, match=r"needs a partition(.|\n)*slurm\.partition=NAME"):
+        Execution(executor="slurm").check()
+
+
+def test_ray_runs_every_task_and_a_users_mistake_arrives_whole(tmp_path: Path) -> None:
+    """A real Ray, started on this machine."""
+    step = Step(name="documents", tasks=tuple(task(tmp_path, name) for name in ("a", "b")), transforms=(shout,))
+    execution = Execution(executor="ray", workers=2, ray=RaySettings(mem_per_cpu_gb=0.1))
+    done = run_step(Stage(name="split", steps=(step,)), step, execution=execution, logs=tmp_path / "logs")
+    assert [receipt.counts["kept"] for _, receipt in done] == [4, 4]
+    step = Step(name="documents", tasks=(task(tmp_path, "bad"),))
+    with pytest.raises(DataError, match=r"this is bad(.|\n)*f\.jsonl:3(.|\n)*mend it"):
+        run_step(Stage(name="split", steps=(step,)), step, execution=execution, logs=tmp_path / "logs")

@@ -1,0 +1,1 @@
+"""Drops training documents that hold text of evaluation sets, and documents made from them."""

@@ -1,0 +1,45 @@
+"""One machine: tasks one after another, or in `workers` processes.
+
+datatrove's own pool waits for ever when a worker is killed (out of memory); here that is an error that says so.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+from datatrove.executor.local import LocalPipelineExecutor
+from datatrove.pipeline.base import PipelineStep
+
+from data_prep.console import Progress
+from data_prep.executor.ranks import QuietRanks
+
+
+class LocalExecutor(QuietRanks, LocalPipelineExecutor):  # type: ignore[misc]
+    """Runs every rank on this machine."""
+
+    def __init__(self, steps: Sequence[PipelineStep], *, tasks: int, workers: int, logs: Path) -> None:
+        super().__init__(list(steps), tasks=tasks, workers=workers, logging_dir=str(logs), skip_completed=False)
+
+    def run_all(self, progress: Progress) -> None:
+        """Every rank; the first error ends the step, and what was finished stays finished.
+
+        A killed worker ends the step without an error of its own: its tasks have no receipt.
+        """
+        if self.workers == 1:
+            for rank in range(self.tasks):
+                self._run_for_rank(rank)
+                progress.advance()
+            return
+        with ProcessPoolExecutor(self.workers, mp_context=get_context("forkserver")) as pool:
+            ranks: list[Future[object]] = [pool.submit(self._run_for_rank, rank) for rank in range(self.tasks)]
+            try:
+                for done in as_completed(ranks):
+                    done.result()
+                    progress.advance()
+            except BrokenProcessPool:
+                return
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise

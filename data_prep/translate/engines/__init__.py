@@ -1,0 +1,1 @@
+"""Translation engines behind one small interface (base.py); make.py picks the one a configuration names."""

@@ -1,0 +1,75 @@
+"""Sequence-to-sequence models (IndicTrans2, NLLB, MADLAD, Marian) run by Hugging Face transformers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from data_prep.translate.engines.base import EngineFault, Pace, Result
+from data_prep.translate.engines.codec import Codec, Ids, load_tokenizer, model_place, usage_errors
+from data_prep.translate.engines.families import handover
+from data_prep.translate.engines.fingerprint import fingerprint
+from data_prep.translate.settings import TransformersSettings
+
+
+class TransformersEngine:
+    """Loads the model with the first batch."""
+
+    def __init__(self, settings: TransformersSettings, from_lang: str, to_lang: str) -> None:
+        self._settings, self._langs = settings, (from_lang, to_lang)
+        self._codec: Codec | None = None
+        self.pace = Pace(batch_segments=settings.batch_segments, batch_characters=settings.batch_characters)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Model, family and decoding; not the device or the sizes of batches."""
+        given = self._settings
+        return {
+            "engine": "transformers",
+            "model": fingerprint(given.model),
+            "revision": given.revision,
+            "family": given.family,
+            "dtype": given.dtype,
+            "beams": given.beams,
+            "max_tokens": given.max_tokens,
+        }
+
+    def translate(self, segments: Sequence[str]) -> list[Result]:
+        """Greedy or beam search over the segments that fit."""
+        if self._codec is None:
+            self._codec = self._load()
+        return self._codec.translate(segments, self._generate)
+
+    def _load(self) -> Codec:
+        import torch
+        from transformers import AutoModelForSeq2SeqLM
+
+        given = self._settings
+        tokenizer = load_tokenizer(given.model, given.revision, trust_remote_code=given.trust_remote_code)
+        name = ("cuda" if torch.cuda.is_available() else "cpu") if given.device == "auto" else given.device
+        with usage_errors(given.model):
+            model = AutoModelForSeq2SeqLM.from_pretrained(
+                model_place(given.model),
+                revision=given.revision,
+                torch_dtype=getattr(torch, given.dtype),
+                trust_remote_code=given.trust_remote_code,
+            )
+        self._model = model.to(name).eval()
+        around = handover(given.family, tokenizer, *self._langs)
+        return Codec(tokenizer=tokenizer, handover=around, max_tokens=given.max_tokens)
+
+    def _generate(self, encoded: list[Ids]) -> list[Result]:
+        import torch
+
+        assert self._codec is not None  # noqa: S101  translate() has loaded it
+        tokenizer, first = self._codec.tokenizer, self._codec.handover.first_token
+        batch = tokenizer.pad({"input_ids": encoded}, return_tensors="pt").to(self._model.device)
+        forced = {} if first is None else {"forced_bos_token_id": tokenizer.convert_tokens_to_ids(first)}
+        limit = self._settings.max_tokens
+        try:
+            with torch.inference_mode():
+                output = self._model.generate(
+                    **batch, **forced, num_beams=self._settings.beams, do_sample=False, max_new_tokens=limit
+                )
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise EngineFault("out_of_memory", f"{len(encoded)} segments at a time", retry=False) from error
+        return [self._codec.decode(ids) for ids in output.tolist()]

@@ -11,7 +11,7 @@ PIP := $(RUN)/pip install --quiet --disable-pip-version-check
 
 WORKDIR ?= runs/demo
 
-.PHONY: help setup demo test test-fast check format bench clean
+.PHONY: help setup demo test test-fast check format bench lmplz clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -19,7 +19,8 @@ help:
 	@echo "make demo    install, then run the whole recipe at toy size (WORKDIR=$(WORKDIR))"
 	@echo "make test    install, then run every test"
 	@echo "make check   ruff, mypy --strict, formatting"
-	@echo "make bench   time a training step and the start-up of every stage"
+	@echo "make bench   time a training step, the start-up and every data stage; make bench-dedup for one"
+	@echo "make lmplz   build KenLM's trainer (needs CMake and Boost) for the perplexity model of a large corpus"
 	@echo "make setup   only install"
 
 setup: $(STAMP)
@@ -55,9 +56,15 @@ format: $(STAMP)
 	@$(RUN)/ruff check --fix .
 	@$(RUN)/ruff format .
 
-bench: $(STAMP)
-	@$(RUN)/python -m benchmarks.start_up
-	@$(RUN)/python -m benchmarks.train_step
+BENCHMARKS := $(filter-out __init__ common marked_run,$(basename $(notdir $(wildcard benchmarks/*.py))))
+
+bench: $(addprefix bench-,$(BENCHMARKS))
+
+bench-%: $(STAMP)
+	@$(RUN)/python -m benchmarks.$(subst -,_,$*)
+
+lmplz: $(STAMP)
+	@$(RUN)/python -m data_prep.perplexity.build_lmplz $(RUN)
 
 clean:
 	rm -rf runs .pytest_cache .mypy_cache .ruff_cache

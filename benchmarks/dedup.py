@@ -47,7 +47,7 @@ GROWTH = (1, 4, 16)
 
 def sentences(files: list[Path]) -> list[str]:
     """The sentences of some JSONL files."""
-    texts = (json.loads(line)["text"] for path in files for line in path.read_text("utf-8").splitlines())
+    texts = (json.loads(line)["text"] for path in files for line in path.read_text("utf-8").split("\n") if line)
     return [each for text in texts for each in re.split(r"(?<=[।.?!])\s+|\n+", text) if len(each.split()) > 4]
 
 

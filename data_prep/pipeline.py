@@ -109,7 +109,9 @@ def _run(console: Console, settings: PrepSettings, stage: Stage) -> None:
         skipped = len(step.tasks) - len(done)
         if skipped:
             console.print(f"{title}: {skipped} of {len(step.tasks)} up to date, skipped")
-        if done:
+        if done and not any(receipt.counts["in"] for _, receipt in done):
+            console.print(f"{title}: {len(done)} tasks in {time.monotonic() - started:.1f} s")
+        elif done:
             console.print(stage_table(title, done, time.monotonic() - started))
     _remove_leftovers(console, settings, stage)
 

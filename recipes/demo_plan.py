@@ -60,7 +60,8 @@ def plan(settings: DemoSettings) -> list[Step]:
 
 def _data_steps(settings: DemoSettings) -> list[Step]:
     work, data = _folders(settings)
-    prep = ("prep", CONFIGS / "data" / "sample.yaml", *_sources(settings), setting("output_dir", data.root))
+    config = "sample.yaml" if settings.real_hi is None else "own.yaml"
+    prep = ("prep", CONFIGS / "data" / config, *_sources(settings), setting("output_dir", data.root))
 
     def blend(name: str, config: str, purpose: str) -> Step:
         words = (setting("tokens_dir", data.tokens), setting("output", work / "blend" / f"{name}.yaml"))
@@ -191,7 +192,7 @@ def _budget(settings: DemoSettings) -> list[str]:
 
 
 def _sources(settings: DemoSettings) -> list[str]:
-    """Overrides of sample.yaml's two sources (0 English, 1 Hindi) for documents of the user's own."""
+    """Overrides of own.yaml's two sources (0 English, 1 Hindi)."""
     given = {0: settings.real_en, 1: settings.real_hi}
     return [
         override
@@ -200,9 +201,6 @@ def _sources(settings: DemoSettings) -> list[str]:
         for override in (
             f"sources.{index}.path={quote(path.absolute())}",
             f"sources.{index}.source={quote(source_name(path))}",
-            f"sources.{index}.license=as-in-the-file",
-            f"sources.{index}.id_field=null",
-            f"sources.{index}.group_field=null",
         )
     ]
 

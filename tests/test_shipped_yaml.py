@@ -2,9 +2,11 @@
 
 import pytest
 
+from data_prep.layout import REPOSITORY_ROOT
 from recipes import cli
 from tests.conftest import CONFIGS
 
+SAMPLE = REPOSITORY_ROOT / "data_prep" / "sample_corpus"
 HERE = sorted(path.relative_to(CONFIGS) for path in CONFIGS.rglob("*.yaml"))
 
 
@@ -13,13 +15,19 @@ def words(prepared, tmp_path):
     """The settings each data and evaluation config asks for."""
     return {
         "data/sample.yaml": ["prep", f"output_dir={tmp_path / 'data'}"],
+        "data/own.yaml": [
+            "prep",
+            f"output_dir={tmp_path / 'data'}",
+            *(f"sources.{index}.path={SAMPLE / f'documents.{lang}.jsonl'}" for index, lang in enumerate(("en", "hi"))),
+        ],
         "data/blend_tiny.yaml": ["blend", f"tokens_dir={prepared.data.tokens}", f"output={tmp_path / 'a.yaml'}"],
         "data/blend_tiny_base.yaml": ["blend", f"tokens_dir={prepared.data.tokens}", f"output={tmp_path / 'b.yaml'}"],
     }
 
 
-@pytest.mark.parametrize("name", [str(path) for path in HERE if path.parts[0] == "data"])
+@pytest.mark.parametrize("name", [str(path) for path in HERE if path.parts[0] == "data" and path.parts[1] != "sources"])
 def test_data_configs_pass_a_dry_run(name, words, tmp_path) -> None:
+    """Those of data/sources name files of the hub: tests/data_prep/ingest/test_source_configs.py runs them."""
     verb, *settings = words[name]
     assert cli.main([verb, str(CONFIGS / name), *settings, "--dry-run"]) == 0
     assert not list(tmp_path.iterdir())

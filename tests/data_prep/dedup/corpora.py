@@ -23,7 +23,7 @@ TRANSLATED = Dataset(source="edu", lang="hi-Deva", kind="translated")
 Shards = Sequence[Sequence[tuple[str, str]]]
 """Documents (id, text) of each shard of a dataset."""
 
-WORDS = [
+WORDS = (
     "नदी",
     "पहाड़",
     "धान",
@@ -40,11 +40,7 @@ WORDS = [
     "पेड़",
     "पक्षी",
     "बादल",
-    "वर्षा",
-    "मिट्टी",
-    "बीज",
-    "फल",
-]
+)
 
 
 def words(seed: object, count: int) -> list[str]:

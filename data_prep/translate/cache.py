@@ -10,6 +10,7 @@ value modulo that number: only files that can hold keys of this part are read.
 """
 
 import fcntl
+import functools
 import hashlib
 import json
 import math
@@ -31,6 +32,11 @@ _SYNC_SECONDS = 10.0
 """A killed process loses nothing that was written; only a power cut can lose what is not synced."""
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_DECODER = json.JSONDecoder()
+
+
+@functools.lru_cache(maxsize=1 << 15)
 def key_of(segment: str) -> str:
     """The name of a segment: 128 bits of BLAKE2 in hexadecimal, so two segments never share one."""
     return hashlib.blake2b(segment.encode(), digest_size=16).hexdigest()
@@ -95,14 +101,12 @@ class Cache:
         if place is None:
             return None
         self._file.seek(place)
-        translation: str = json.loads(self._file.readline()[33:])
+        translation: str = _DECODER.raw_decode(self._file.readline().decode(), 33)[0]
         return translation
 
     def put(self, translations: Mapping[str, str]) -> None:
         """Keep a batch: {segment: translation}."""
-        self._append(
-            (key_of(segment), json.dumps(text, ensure_ascii=False).encode()) for segment, text in translations.items()
-        )
+        self._append((key_of(segment), _ENCODER.encode(text).encode()) for segment, text in translations.items())
         if time.monotonic() - self._synced > _SYNC_SECONDS:
             self._sync()
 

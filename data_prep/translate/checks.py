@@ -21,8 +21,7 @@ _SLACK = 10
 _NOT_LETTERS = regex.compile(r"[^\p{L}\p{M}]+")
 _SEVERAL_SCRIPTS = {"Jpan": ("Hani", "Hira", "Kana"), "Kore": ("Hang", "Hani"), "Hans": ("Hani",), "Hant": ("Hani",)}
 _DANDA_SCRIPTS = ("Deva", "Beng", "Guru", "Orya")
-_WORDS = 3
-_CHARACTERS = 8
+_LONG_WORD = 24
 
 
 def tidy(source: str, translation: str, to_lang: str) -> str:
@@ -74,11 +73,12 @@ def _other_scripts(script: str) -> "regex.Pattern[str]":
 
 
 def repetition(text: str) -> float:
-    """Share of word triples or of character octets, whichever is larger, that occurred before in the text.
+    """Share of word triples, or of character octets in a very long word, that occurred before in the text.
 
-    A translation model in a loop repeats words or, within one long word, syllables; running text does neither.
+    A translation model in a loop repeats words or, within one word, syllables; running text does neither.
     """
     words = text.split()
-    triples = [tuple(words[i : i + _WORDS]) for i in range(len(words) - _WORDS + 1)]
-    octets = [text[i : i + _CHARACTERS] for i in range(len(text) - _CHARACTERS + 1)]
+    triples = list(zip(words, words[1:], words[2:], strict=False))
+    longest = max(words, key=len, default="")
+    octets = [longest[i : i + 8] for i in range(len(longest) - 7)] if len(longest) > _LONG_WORD else []
     return max((1 - len(set(parts)) / len(parts) for parts in (triples, octets) if parts), default=0.0)

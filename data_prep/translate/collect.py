@@ -35,5 +35,5 @@ class Collect:
                 key = key_of(segment)
                 frames[part_of(key, self.parts)].setdefault(key, segment)
         different = sum(map(len, frames))
-        outputs = write_frames(self.output, (frame.values() for frame in frames))
+        outputs = write_frames(self.output, (list(frame.values()) for frame in frames))
         return Written(outputs=outputs, details={"segments": count, "different": different})

@@ -4,7 +4,7 @@ Memory: some 300 bytes per different segment of the part (keys), and a window of
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,12 @@ class Fetch:
         details = {"different": len(reasons), "asked": translator.asked, "failed": dict(sorted(failed.items()))}
         return Written(outputs=outputs, details=details)
 
-    def _frame(self, path: Path, translator: Translator, reasons: dict[str, str | None]) -> Iterator[Any]:
-        for segment in read_frame(path, self.part):
-            result = translator.result(segment)
-            reasons[key_of(segment)] = result.reason if isinstance(result, Failure) else None
-            yield {"failed": result.reason} if isinstance(result, Failure) else result
+    def _frame(self, path: Path, translator: Translator, reasons: dict[str, str | None]) -> list[Any]:
+        segments = read_frame(path, self.part)
+        results = list(map(translator.result, segments))
+        codes = [result.reason if isinstance(result, Failure) else None for result in results]
+        reasons.update(zip(map(key_of, segments), codes, strict=True))
+        return [{"failed": result.reason} if isinstance(result, Failure) else result for result in results]
 
 
 def results_of(segments: Path, number: int, translations: tuple[Path, ...]) -> dict[str, Result]:

@@ -138,7 +138,7 @@ class CheckSettings:
     min_length_ratio: float = 0.4
     max_length_ratio: float = 2.5
     max_repetition: float = 0.3
-    """Share of words, or of character octets, that repeat earlier ones, above what the source does."""
+    """Share of word triples, or of a long word's octets, that repeat earlier ones, above what the source does."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,9 @@ class Codec:
         """The translation; `cut_short` when the model did not come to an end within its limit."""
         if self.tokenizer.eos_token_id not in ids[1:]:
             return Failure("cut_short")
-        return self.handover.after(self.tokenizer.decode(ids, skip_special_tokens=True))
+        target = self.tokenizer.as_target_tokenizer if self.handover.target_vocabulary else contextlib.nullcontext
+        with target():
+            return self.handover.after(self.tokenizer.decode(ids, skip_special_tokens=True))
 
 
 def model_place(model: str) -> str:

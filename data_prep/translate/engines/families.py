@@ -27,6 +27,8 @@ class Handover:
     """What the tokenizer decodes -> translation."""
     first_token: str | None = None
     """The target language as the first token of every translation."""
+    target_vocabulary: bool = False
+    """Source and target have vocabularies of their own, and the tokenizer must be told which one it decodes."""
 
 
 def handover(family: Family, tokenizer: Any, from_lang: str, to_lang: str) -> Handover:
@@ -42,7 +44,7 @@ def handover(family: Family, tokenizer: Any, from_lang: str, to_lang: str) -> Ha
         return Handover(first_token=flores_code(to_lang))
     if family == "indictrans2":
         tags = _Prefix(f"{flores_code(from_lang)} {flores_code(to_lang)} ")
-        return Handover(before=lambda text: tags(space_out(text)), after=close_up)
+        return Handover(before=lambda text: tags(space_out(text)), after=close_up, target_vocabulary=True)
     return Handover()
 
 

@@ -58,10 +58,12 @@ class TransformersEngine:
 
     def _generate(self, encoded: list[Ids]) -> list[Result]:
         import torch
+        from transformers.data.data_collator import pad_without_fast_tokenizer_warning
 
         assert self._codec is not None  # noqa: S101  translate() has loaded it
         tokenizer, first = self._codec.tokenizer, self._codec.handover.first_token
-        batch = tokenizer.pad({"input_ids": encoded}, return_tensors="pt").to(self._model.device)
+        batch = pad_without_fast_tokenizer_warning(tokenizer, {"input_ids": encoded}, return_tensors="pt")
+        batch = batch.to(self._model.device)
         forced = {} if first is None else {"forced_bos_token_id": tokenizer.convert_tokens_to_ids(first)}
         limit = self._settings.max_tokens
         try:

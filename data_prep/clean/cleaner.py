@@ -91,4 +91,3 @@ def _language_faults(text: Text, lang: str, rules: LanguageRules) -> Iterator[Fa
     yield heuristics.below("few_function_words", "function word share", share, rules.min_function_word_share)
     yield heuristics.below("few_function_words", "distinct function words", found.distinct, rules.min_function_words)
     yield wrong
-

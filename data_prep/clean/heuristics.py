@@ -60,7 +60,9 @@ def _shown(value: float) -> str:
 def character_faults(counts: characters.Counts, script: str, rules: LanguageRules) -> Iterator[Fault | None]:
     """Script, symbols and digits: what the character counts alone can say."""
     other = counts.main_script()
-    yield below("wrong_script", f"{script} letters (most: {other})", counts.script_share(script), rules.min_script_share)
+    yield below(
+        "wrong_script", f"{script} letters (most: {other})", counts.script_share(script), rules.min_script_share
+    )
     yield above("foreign_script", "foreign letter share", counts.foreign_share(script), rules.max_foreign_share)
     total = max(counts.total, 1)
     yield above("symbols", "symbol share", counts.of(characters.SYMBOL) / total, rules.max_symbol_share)

@@ -1,5 +1,6 @@
-"""Which language a text is in, by its function words: it tells Hindi from Marathi, Nepali, Sanskrit, Bodo, Maithili and
-Bhojpuri, and romanised Hindi from English.
+"""Which language a text is in, by its function words.
+
+Tells Hindi from Marathi, Nepali, Sanskrit, Bodo, Maithili and Bhojpuri, and romanised Hindi from English.
 
 Function words are a third to a half of running text in all of these, few lists hold them, and a list can be read and
 extended by somebody who knows the language. Each recognised word speaks for every language that has it; the
@@ -62,7 +63,7 @@ def identify(words: Sequence[str], lang: str) -> Identification:
         votes[lexicon.words[word]] += times
     if lexicon.lengths:
         votes.update(_ending_votes([word for word in words if word not in lexicon.words], lexicon))
-    explained = {language: 0 for language in lexicon.languages}
+    explained = dict.fromkeys(lexicon.languages, 0)
     for languages, times in votes.items():
         for language in languages:
             explained[language] += times

@@ -1,4 +1,4 @@
-"""One way to write each text: NFC, plain line ends and spaces, no invisible characters, joiners where they mean something.
+"""One way to write each text: NFC, plain line ends and spaces, nothing invisible, joiners where they mean something.
 
 No letter and no combining mark is ever removed. NFC may join a letter and its mark into one code point (न and nukta to
 ऩ) or part them (क़ to क and nukta): the same text by Unicode's definition.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, fields
 
 NATIVE_CONFIDENCE, ROMANISED_CONFIDENCE = 0.85, 0.6
-"""Setu has 0.9 and 0.6, of a fastText classifier. Of ours, 0.8 to 0.9 decide the texts of the tests alike, and 0.85 loses
-fewer children's stories full of names."""
+"""Setu has 0.9 and 0.6, of a fastText classifier. Of ours, 0.8 to 0.9 decide the texts of the tests alike, and 0.85
+loses fewer children's stories full of names."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Stage clean: every shard of ingest through the cleaner, one task a shard; nothing is dropped without its reason.
 
-What was changed in kept documents (repaired, normalised, lines dropped, data masked) is counted in the receipt's details.
+What was changed in kept documents (repaired, normalised, lines dropped, data masked) is counted in the details of the
+receipt.
 """
 
 from collections import Counter
@@ -57,4 +58,6 @@ class Cleaning:
     def write(self, records: Iterable[Record], tally: Tally) -> Written:
         """Write the records, then say what was changed."""
         written = self.writer(records, tally)
-        return replace(written, details={**written.details, "changed": {k: v for k, v in sorted(self.notes.items()) if v}})
+        return replace(
+            written, details={**written.details, "changed": {k: v for k, v in sorted(self.notes.items()) if v}}
+        )

@@ -68,7 +68,9 @@ def test_rules_belong_to_their_language():
     assert isinstance(clean(document(HINDI), settings, Counter()), Reject)
 
 
-@given(st.lists(st.sampled_from([*HINDI.split(), "क्\u200dष", "क़लम", "ज़्यादा", "\u200b", "\u00a0", "अँ", "॥"]), max_size=80))
+@given(
+    st.lists(st.sampled_from([*HINDI.split(), "क्\u200dष", "क़लम", "ज़्यादा", "\u200b", "\u00a0", "अँ", "॥"]), max_size=80)
+)
 def test_a_kept_document_has_all_its_combining_marks(words: list[str]):
     text = f"{HINDI} {' '.join(words)}"
     record = clean(document(text), SETTINGS, Counter())

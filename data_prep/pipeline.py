@@ -17,7 +17,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.table import Table
 
-from data_prep import instruct, romanize, split, tokenize, tokenizer
+from data_prep import instruct, split, tokenize, tokenizer
 from data_prep.clean import stage as clean
 from data_prep.console import make_console
 from data_prep.decontaminate import stage as decontaminate
@@ -29,6 +29,7 @@ from data_prep.layout import RECEIPT_SUFFIX
 from data_prep.perplexity import stage as perplexity
 from data_prep.prep_settings import PrepSettings
 from data_prep.receipts import Receipt
+from data_prep.romanize import stage as romanize
 from data_prep.settings import load
 from data_prep.tasks import Done, Stage, run_step
 from data_prep.translate import stage as translate

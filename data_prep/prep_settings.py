@@ -8,13 +8,14 @@ from typing import Literal
 from data_prep.clean.settings import CleanSettings
 from data_prep.decontaminate.settings import DecontaminateSettings
 from data_prep.dedup.settings import DedupSettings
-from data_prep.documents import Dataset, Kind
+from data_prep.documents import Dataset
 from data_prep.executor.run import Execution
 from data_prep.executor.settings import ExecutorName, RaySettings, SlurmSettings
 from data_prep.flow import written_by
 from data_prep.ingest.settings import IngestSettings, SourceSettings
 from data_prep.layout import Layout, resolve_input
 from data_prep.perplexity.settings import PerplexitySettings
+from data_prep.romanize.settings import RomanizeSettings
 from data_prep.translate.settings import TranslateSettings
 
 OnBad = Literal["error", "reject"]
@@ -32,15 +33,6 @@ StageName = Literal[
     "instruct",
     "audit",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RomanizeSettings:
-    """Romanised children of the real Devanagari Hindi documents."""
-
-    enabled: bool = True
-    kinds: tuple[Kind, ...] = ("real", "translated")
-    engines: dict[str, str] = field(default_factory=lambda: {"hi-Deva": "hindi"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Romanising: text in an Indic script -> Latin letters; Hindi as people type it."""

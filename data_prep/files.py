@@ -22,6 +22,8 @@ from data_prep.errors import DataError
 
 _CHUNK = 1 << 20
 _ZSTD_LEVEL = 3
+_ZSTD_SLICE = 4096
+"""Bytes expanded at once: a file that compresses a thousandfold still takes a few megabytes."""
 
 
 @contextlib.contextmanager
@@ -72,7 +74,7 @@ class _ZstdReader(io.RawIOBase):
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._frame: zstandard.ZstdDecompressionObj | None = None
-        self._compressed = b""
+        self._compressed = memoryview(b"")
         self._ready = memoryview(b"")
 
     def readable(self) -> bool:
@@ -89,16 +91,17 @@ class _ZstdReader(io.RawIOBase):
 
     def _decompress(self) -> bool:
         """Take one step; False at the end of the file."""
-        self._compressed = self._compressed or self._file.read(_CHUNK // 8)
+        self._compressed = self._compressed or memoryview(self._file.read(_CHUNK // 8))
         if not self._compressed:
             if self._frame is not None:
                 raise EOFError("the file ends inside a compressed frame")
             return False
         if self._frame is None:
             self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._ready = memoryview(self._frame.decompress(self._compressed))
-        self._compressed = self._frame.unused_data
+        taken, self._compressed = self._compressed[:_ZSTD_SLICE], self._compressed[_ZSTD_SLICE:]
+        self._ready = memoryview(self._frame.decompress(taken))
         if self._frame.eof:
+            self._compressed = memoryview(self._frame.unused_data + self._compressed)
             self._frame = None
         return True
 

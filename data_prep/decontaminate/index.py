@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import zstandard
 
 from data_prep.decontaminate.eval_items import Item
 from data_prep.decontaminate.ngrams import Hashes, Numbers, rolling, word_run
@@ -105,7 +106,7 @@ class Index:
             for text in self.texts:
                 write(compact_json(text._asdict()))
         with atomic_write(about) as file:
-            file.write(compact_json({"ngram": self.ngram, "report": self.report}).encode())
+            file.write(compact_json({"ngram": self.ngram, "texts": len(self.texts), "report": self.report}).encode())
         return ngrams, texts, about
 
     @classmethod
@@ -120,9 +121,11 @@ class Index:
             facts = json.loads(about.read_bytes())
             with open_binary(texts) as lines:
                 loaded = tuple(_eval_text(json.loads(line)) for line in lines)
+            if len(loaded) != facts["texts"]:
+                raise ValueError(f"{texts.name} holds {len(loaded)} texts, not {facts['texts']}")  # noqa: TRY301
             postings = np.load(ngrams, mmap_mode="r", allow_pickle=False)
             return cls(ngram=facts["ngram"], texts=loaded, postings=postings, report=facts["report"])
-        except (OSError, EOFError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zstandard.ZstdError) as error:
             raise DataError(
                 f"cannot read this index of evaluation n-grams: {error}",
                 where=str(folder),

@@ -10,7 +10,7 @@ from data_prep.decontaminate.ngrams import Hashes, Numbers, rolling, word_run
 from data_prep.decontaminate.normalize import WordHashes
 
 _SLOTS = 16
-"""Entries of the look-up table for each n-gram: one random word in 16 needs the binary search."""
+"""Most entries of the look-up table for each n-gram: one random word in 8 to 16 needs the binary search."""
 
 
 class Match(NamedTuple):
@@ -38,7 +38,8 @@ class Hits(NamedTuple):
 class Matcher:
     """Looks for the n-grams of an index, in one text or, faster, in many.
 
-    Memory: 24 bytes an n-gram and up to 32 for the look-up table, the evaluation texts, 40 MB of remembered words.
+    Memory of a process: up to 32 bytes an n-gram (16 more shared by all processes, in the page cache), the evaluation
+    texts, 40 MB of remembered words, and about 100 bytes a word of the texts of one call.
     """
 
     def __init__(self, index: Index) -> None:

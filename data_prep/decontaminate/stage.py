@@ -1,8 +1,8 @@
 """Stage decontaminate: index of the evaluation sets, matches by shard, one verdict, then the documents.
 
-_index/      ngrams.npy, texts.jsonl.zst, index.json; the receipt counts items and n-grams of each set
+_index/      ngrams.npy, texts.jsonl.zst, index.json; index.receipt.json counts items and n-grams of each set
 _matches/    <dataset>/<shard>.jsonl.zst: documents with evaluation n-grams
-_verdict/    documents.npy, common_ngrams.npy; the receipt counts items found and documents of each set
+_verdict/    documents.npy, common_ngrams.npy; verdict.receipt.json counts items found and documents of each set
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from data_prep.decontaminate.settings import DecontaminateSettings
 from data_prep.decontaminate.verdict import verdict_files, write_verdict
 from data_prep.documents import Record
 from data_prep.flow import Shard, shard_task, shards_into
-from data_prep.layout import SHARD_SUFFIX, receipt_path
+from data_prep.layout import RECEIPT_SUFFIX, SHARD_SUFFIX
 from data_prep.receipts import Tally
 from data_prep.tasks import Stage, Step, Task, Written, no_records
 
@@ -73,7 +73,7 @@ def _index_task(settings: DecontaminateSettings, folder: Path) -> Task:
         name="index",
         settings=shaping,
         inputs=tuple(chain.from_iterable(files(each.input) for each in settings.eval_sets)),
-        receipt=folder / "receipt.json",
+        receipt=folder / f"index{RECEIPT_SUFFIX}",
         read=no_records,
         write=partial(_write_index, settings, folder),
     )
@@ -95,7 +95,7 @@ def _matches_task(shard: Shard, output: Path, index: Path) -> Task:
         group=f"matches of {shard.dataset.name}",
         settings={},
         inputs=(shard.path, *index_files(index)),
-        receipt=receipt_path(output),
+        receipt=output.with_name(f"{shard.name}{RECEIPT_SUFFIX}"),
         read=no_records,
         write=partial(write_matches, shard.path, index, output),
     )
@@ -106,7 +106,7 @@ def _verdict_task(settings: DecontaminateSettings, matches: tuple[Path, ...], in
         name="verdict",
         settings={"max_documents": settings.max_documents},
         inputs=(*matches, *index_files(index)),
-        receipt=folder / "receipt.json",
+        receipt=folder / f"verdict{RECEIPT_SUFFIX}",
         read=no_records,
         write=partial(write_verdict, matches, index, folder, settings.max_documents),
     )

@@ -54,7 +54,8 @@ def task(folder: Path, name: str, inputs: tuple[Path, ...] = ()) -> Task:
 
 def run(folder: Path, *names: str, workers: int = 1) -> list[Any]:
     step = Step(name="documents", tasks=tuple(task(folder, name) for name in names), transforms=(shout,))
-    return run_step(Stage(name="split", steps=(step,)), step, execution=Execution(workers=workers), logs=folder / "logs")
+    stage = Stage(name="split", steps=(step,))
+    return run_step(stage, step, execution=Execution(workers=workers), logs=folder / "logs")
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -17,14 +17,17 @@ from types import ModuleType
 from rich.console import Console
 from rich.table import Table
 
-from data_prep import instruct, split, tokenize, tokenizer
+from data_prep import split, tokenize, tokenizer
+from data_prep.audit import stage as audit
 from data_prep.clean import stage as clean
 from data_prep.console import make_console
 from data_prep.decontaminate import stage as decontaminate
 from data_prep.dedup import stage as dedup
 from data_prep.errors import UsageError
+from data_prep.files import lock
 from data_prep.flow import CHAIN, PRODUCT, written_by
 from data_prep.ingest import stage as ingest
+from data_prep.instruct import stage as instruct
 from data_prep.layout import RECEIPT_SUFFIX
 from data_prep.perplexity import stage as perplexity
 from data_prep.prep_settings import PrepSettings
@@ -46,6 +49,7 @@ STAGES: dict[str, ModuleType] = {
     "tokenizer": tokenizer,
     "tokenize": tokenize,
     "instruct": instruct,
+    "audit": audit,
 }
 """In order. Each has `stage(settings)` and, where something can be refused before any work, `check(settings)`."""
 
@@ -63,10 +67,13 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     if dry_run:
         _print_plan(console, settings)
         return 0
-    if settings.stage:
-        _require_earlier(settings, settings.stage)
-    for name in chosen(settings):
-        _run(console, settings, STAGES[name].stage(settings))
+    with lock(settings.layout.root):
+        if settings.stage and settings.stage != "audit":  # which also tells of a half-finished folder
+            _require_earlier(settings, settings.stage)
+        for name in chosen(settings):
+            _run(console, settings, STAGES[name].stage(settings))
+    if "audit" in chosen(settings):
+        console.print(f"open {audit.audit_page(settings.layout)}", soft_wrap=True)
     return 0
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from data_prep.audit.settings import AuditSettings
 from data_prep.clean.settings import CleanSettings
 from data_prep.decontaminate.settings import DecontaminateSettings
 from data_prep.dedup.settings import DedupSettings
@@ -13,6 +14,7 @@ from data_prep.executor.run import Execution
 from data_prep.executor.settings import ExecutorName, RaySettings, SlurmSettings
 from data_prep.flow import written_by
 from data_prep.ingest.settings import IngestSettings, SourceSettings
+from data_prep.instruct.settings import InstructSettings
 from data_prep.layout import Layout, resolve_input
 from data_prep.perplexity.settings import PerplexitySettings
 from data_prep.romanize.settings import RomanizeSettings
@@ -57,25 +59,6 @@ class TokenizerSettings:
         return resolve_input(self.model) if self.model else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class InstructSettings:
-    """Chat examples for SFT and preference pairs for DPO, written in NeMo-Aligner's formats."""
-
-    chat: Path | None = None
-    preferences: Path | None = None
-    max_length: int = 4096
-    """Tokens of prompt and response together; no more than the training sequence length. 4096 is Nemotron-Mini's
-    context. Upstream truncates longer SFT examples and zeroes longer DPO pairs."""
-    on_long: Literal["error", "drop"] = "error"
-    validation_fraction: float = 0.1
-
-    def __post_init__(self) -> None:
-        if not 0 < self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction {self.validation_fraction} is not between 0 and 1\ne.g. 0.1")
-        if self.max_length < 1:
-            raise ValueError(f"max_length {self.max_length} leaves no room for an example\ne.g. 4096")
-
-
 MIN_VOCABULARY = 12 + 1 + 256 + 1
 """Special tokens, the newline, every byte, and one piece of text."""
 
@@ -107,6 +90,7 @@ class PrepSettings:
     romanize: RomanizeSettings = field(default_factory=RomanizeSettings)
     tokenizer: TokenizerSettings = field(default_factory=TokenizerSettings)
     instruct: InstructSettings = field(default_factory=InstructSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
 
     def __post_init__(self) -> None:
         if not self.sources:

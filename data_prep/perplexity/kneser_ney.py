@@ -24,6 +24,9 @@ FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 LARGEST_TEXT = 5_000_000
 """Tokens; longer texts are for lmplz, which sorts on disk."""
 
+LEAST = -10.0
+"""log10 of what should be 0, where a discount is exactly 0; lmplz writes -inf, and kenlm then refuses the model."""
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
@@ -247,4 +250,4 @@ def _total(grams: Grams, chosen: Flags | slice, contexts: int) -> Floats:
 
 
 def _log10(values: Floats) -> Floats:
-    return np.log10(values, dtype=np.float32)
+    return np.log10(values, dtype=np.float32, where=values > 0, out=np.full(values.shape, LEAST, np.float32))

@@ -57,18 +57,17 @@ class Scorer:
         log10_of = load_model(self.model).score
 
         def score(name: str, text: str) -> Score:
-            lines = tokenizers.lines(text)
-            rows = tokenize(lines) if lines else []
-            total = sum([log10_of(" ".join(row)) for row in rows])
-            tokens = sum(map(len, rows)) + len(rows)
+            sentences = tokenize(text)
+            total = sum(map(log10_of, sentences))
+            tokens = sum([sentence.count(" ") + 2 for sentence in sentences])
             return Score(id=name, tokens=tokens, log10=total, perplexity=perplexity(total, tokens))
 
         return score
 
 
 def perplexity(log10: float, tokens: int) -> float | None:
-    """Per token, rounded to what a side file holds."""
-    return float(f"{10.0 ** (-log10 / tokens):.{DIGITS}g}") if tokens else None
+    """Per token, rounded to what a side file holds; 10 ** 30 at most, which a float32 holds too."""
+    return float(f"{10.0 ** min(-log10 / tokens, 30.0):.{DIGITS}g}") if tokens else None
 
 
 def load_model(path: Path) -> "kenlm.Model":

@@ -77,10 +77,10 @@ def write_text(
     tokenize = tokenizers.load(rules.tokenizer, pieces)
     with shard_writer(output) as write:
         for document in _documents(records):
-            rows = tokenize(tokenizers.lines(document.text))
-            tally.add_tokens(document, sum(map(len, rows)))
-            for row in rows:
-                write(" ".join(row))
+            sentences = tokenize(document.text)
+            tally.add_tokens(document, sum(sentence.count(" ") + 1 for sentence in sentences))
+            for sentence in sentences:
+                write(sentence)
     return Written(outputs=(output,))
 
 

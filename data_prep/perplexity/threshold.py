@@ -17,8 +17,8 @@ from data_prep.errors import DataError
 from data_prep.perplexity import scores
 from data_prep.perplexity.settings import REAL_HELDOUT, SERIES, SYNTHETIC
 
-PERCENTILES = (1, 5, 25, 50, 75, 90, 95, 98, 99)
-EFFECTS = (80, 90, 95, 98, 99)
+PERCENTILES = (1, 5, 25, 50, 75, 90, 95, 98, 99, 99.5)
+EFFECTS = (80, 90, 95, 98, 99, 99.5)
 """Percentiles whose effect is shown beside the configured one."""
 EXAMPLES = 3
 """Documents named in each tenth of the synthetic text."""

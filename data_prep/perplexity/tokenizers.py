@@ -4,9 +4,7 @@ Nothing is taken from a word: cc_net's and datatrove's normalisation drops categ
 between text and text with wrong vowel signs. Only NFC, and any white space is one space.
 """
 
-import functools
 import io
-import itertools
 import random
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -17,8 +15,14 @@ import regex
 from data_prep.errors import DataError, UsageError
 from data_prep.perplexity.settings import TokenizerKind
 
-Tokenize = Callable[[list[str]], list[list[str]]]
-"""Lines to the tokens of each."""
+Cut = Callable[[str], str]
+"""A word, without white space, to its tokens separated by spaces."""
+
+Tokenize = Callable[[str], list[str]]
+"""A text to its sentences: one a line of the text, tokens separated by spaces."""
+
+REMEMBERED_WORDS = 200_000
+"""Words whose tokens are kept, the first ones met: nearly all of a text is made of few words. About 70 MB."""
 
 SENTENCEPIECE_LINES = 500_000
 """What a SentencePiece model is trained on at most, drawn at random from all: enough for any vocabulary."""
@@ -30,36 +34,63 @@ _FORGED = regex.compile(r"(?<=<)(?=(?:/?s|unk)>)")
 def load(kind: TokenizerKind, path: Path | None) -> Tokenize:
     """The tokenizer of a kind.
 
+    None of them joins what white space separates, so each cuts a word once and then remembers it.
+
     Args:
         kind: What a token is.
         path: The SentencePiece model or WordPiece vocabulary; None for words.
     """
-    if path is None:
-        return words
-    return sentencepiece(path) if kind == "sentencepiece" else wordpiece(path)
+    cut: Cut = words
+    if path is not None:
+        cut = sentencepiece(path) if kind == "sentencepiece" else wordpiece(path)
+    tokens_of = _Memory(cut).__getitem__
+
+    def tokenize(text: str) -> list[str]:
+        sentences = (" ".join(filter(None, map(tokens_of, line))) for line in lines(text))
+        return [sentence for sentence in sentences if sentence]
+
+    return tokenize
 
 
-def lines(text: str) -> list[str]:
-    """The non-empty lines of a text, without anything kenlm would take for a separator or a special word."""
-    whole = unicodedata.normalize("NFC", text).replace("\0", " ")
+class _Memory(dict[str, str]):
+    """The tokens of the words met first; equal words are equal however their marks are encoded (NFC)."""
+
+    def __init__(self, cut: Cut) -> None:
+        super().__init__()
+        self._cut = cut
+
+    def __missing__(self, word: str) -> str:
+        tokens = self._cut(unicodedata.normalize("NFC", word))
+        if len(self) < REMEMBERED_WORDS:
+            self[word] = tokens
+        return tokens
+
+
+def lines(text: str) -> list[list[str]]:
+    """The words of the non-empty lines, without anything kenlm would take for a separator or a special word.
+
+    NUL separates words to kenlm, and U+2581 is how SentencePiece writes a space.
+    """
+    whole = text.replace("\0", " ").replace("\u2581", " ")
     if "<" in whole:
         whole = _FORGED.sub(" ", whole)
-    return [" ".join(words) for line in whole.split("\n") if (words := line.split())]
+    return [words for line in whole.split("\n") if (words := line.split())]
 
 
-def words(batch: list[str]) -> list[list[str]]:
+def words(word: str) -> str:
     """Runs of letters, marks and digits, and every other character by itself."""
-    return [_WORD.findall(line) for line in batch]
+    return " ".join(_WORD.findall(word))
 
 
-def sentencepiece(model: Path) -> Tokenize:
+def sentencepiece(model: Path) -> Cut:
     """Pieces of a SentencePiece model; characters it does not know are words unknown to the n-gram model."""
     from sentencepiece import SentencePieceProcessor
 
-    return functools.partial(SentencePieceProcessor(model_file=str(model)).encode, out_type=str, num_threads=1)
+    pieces = SentencePieceProcessor(model_file=str(model))
+    return lambda word: " ".join(pieces.encode(word, out_type=str))
 
 
-def wordpiece(vocabulary: Path) -> Tokenize:
+def wordpiece(vocabulary: Path) -> Cut:
     """Pieces of a cased WordPiece vocabulary such as MuRIL's, accents (to it: vowel signs) kept.
 
     Raises:
@@ -81,10 +112,7 @@ def wordpiece(vocabulary: Path) -> Tokenize:
         )
     pieces = BertWordPieceTokenizer(str(vocabulary), strip_accents=False, lowercase=False)
 
-    def tokenize(batch: list[str]) -> list[list[str]]:
-        return [encoding.tokens for encoding in pieces.encode_batch(batch, add_special_tokens=False)]
-
-    return tokenize
+    return lambda word: " ".join(pieces.encode(word, add_special_tokens=False).tokens)
 
 
 def train_sentencepiece(texts: Iterable[str], vocab_size: int) -> bytes:
@@ -98,7 +126,8 @@ def train_sentencepiece(texts: Iterable[str], vocab_size: int) -> bytes:
     from sentencepiece import SentencePieceTrainer
 
     model = io.BytesIO()
-    sample = draw(itertools.chain.from_iterable(map(lines, texts)), SENTENCEPIECE_LINES)
+    composed = (unicodedata.normalize("NFC", text) for text in texts)
+    sample = draw((" ".join(line) for text in composed for line in lines(text)), SENTENCEPIECE_LINES)
     try:
         SentencePieceTrainer.train(
             sentence_iterator=iter(sample),

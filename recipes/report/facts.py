@@ -40,6 +40,8 @@ CHAIN = (
     *("evaluate", "report"),
 )
 SIZES = ("documents", "characters", "tokens")
+AUDIT = "audit/audit.html"
+"""What `langadapt prep` leaves about its own work, below the folder of the data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +136,8 @@ def corpus(data: Path) -> Facts | None:
     for path in sorted(_receipts_of_rejects(data)):
         for reason, count in Receipt.load(path).counts["dropped"].items():
             dropped[reason] += count
-    return {**_sizes(split["by"] for split in splits.values()), **splits, "dropped": dict(dropped)}
+    audit = AUDIT if (data / AUDIT).is_file() else None
+    return {**_sizes(split["by"] for split in splits.values()), **splits, "dropped": dict(dropped), "audit": audit}
 
 
 def _receipts_of_rejects(data: Path) -> Iterator[Path]:

@@ -54,6 +54,7 @@ def corpus_view(corpus: Facts) -> View:
             for lang, kind in cells
         ],
         "key": _kind_key(kind for _, kind in cells),
+        "audit": corpus["audit"],
         "dropped": sorted(corpus["dropped"].items(), key=lambda item: -item[1]),
     }
 

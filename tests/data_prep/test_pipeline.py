@@ -46,7 +46,7 @@ def test_the_sample_corpus_is_prepared_in_seconds(tmp_path: Path, capsys: pytest
 def test_a_second_run_does_nothing_and_says_so(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prep(corpus)
     root = corpus.parent / "data"
-    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("[!.]*")}
     capsys.readouterr()
     prep(corpus)
     assert capsys.readouterr().out.splitlines() == [
@@ -56,8 +56,10 @@ def test_a_second_run_does_nothing_and_says_so(corpus: Path, capsys: pytest.Capt
         "tokenizer: 1 of 1 up to date, skipped",
         "tokenize: 6 of 6 up to date, skipped",
         "instruct: 2 of 2 up to date, skipped",
+        "audit: 1 of 1 up to date, skipped",
+        f"open {root}/audit/audit.html",
     ]
-    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("[!.]*")} == before
 
 
 def test_an_edited_source_is_noticed_and_the_other_left_alone(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:

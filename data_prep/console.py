@@ -18,8 +18,8 @@ _LOG_SECONDS = 60.0
 
 def make_console() -> Console:
     """As wide as the terminal, or wide enough for our tables where there is none."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_LOG_WIDTH)
+    console = Console(markup=False)
+    return console if console.is_terminal else Console(width=_LOG_WIDTH, markup=False)
 
 
 @dataclass

@@ -5,12 +5,15 @@ A shard is zstd-compressed JSON lines of Documents, written by one writer. Equal
 """
 
 import contextlib
+import errno
+import fcntl
 import functools
 import gzip
 import hashlib
 import io
 import itertools
 import os
+import platform
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -18,10 +21,11 @@ from typing import IO, BinaryIO, cast
 import zstandard
 
 from data_prep.documents import Document
-from data_prep.errors import DataError
+from data_prep.errors import DataError, LangadaptError, UsageError
 
 _CHUNK = 1 << 20
 _ZSTD_LEVEL = 3
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ZSTD_SLICE = 4096
 """Bytes expanded at once: a file that compresses a thousandfold still takes a few megabytes."""
 
@@ -36,7 +40,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with full_disk_named(path), temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -45,6 +49,54 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """Turn a failed write for want of space, which knows no path, into an error that does.
+
+    Raises:
+        LangadaptError: The disk or a quota is full, or a file may not grow further.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise LangadaptError(
+            f"cannot write any more: {error.strerror}",
+            where=str(path),
+            why="the disk or your quota is full; what is not whole has been removed",
+            fix=f"make room (df -h {path.parent}) and run the same command again: finished shards are kept",
+        ) from error
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process; the kernel lets go of it in whatever way the process ends.
+
+    Raises:
+        UsageError: Another process holds it.
+    """
+    path = folder / ".lock"
+    folder.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise UsageError(
+                f"another process is writing into this folder: {file.read().strip() or 'unknown'}",
+                where=str(folder),
+                why="two would overwrite each other's files",
+                fix="wait for it, stop it, or choose another output_dir",
+            ) from None
+        with full_disk_named(path):
+            file.truncate(0)
+            file.write(f"pid {os.getpid()} on {platform.node()}")
+            file.flush()
+        yield
+        file.truncate(0)
 
 
 def fsync_folder(folder: Path) -> None:

@@ -3,10 +3,12 @@
 datatrove's own pool waits for ever when a worker is killed (out of memory); here that is an error that says so.
 """
 
+import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from datatrove.executor.local import LocalPipelineExecutor
@@ -14,6 +16,9 @@ from datatrove.pipeline.base import PipelineStep
 
 from data_prep.console import Progress
 from data_prep.executor.ranks import QuietRanks
+
+_PRELOADED = [__name__, "data_prep.pipeline"]
+"""Imported once, by the process that workers are forked from: each step has workers of its own."""
 
 
 class LocalExecutor(QuietRanks, LocalPipelineExecutor):  # type: ignore[misc]
@@ -32,7 +37,9 @@ class LocalExecutor(QuietRanks, LocalPipelineExecutor):  # type: ignore[misc]
                 self._run_for_rank(rank)
                 progress.advance()
             return
-        with ProcessPoolExecutor(self.workers, mp_context=get_context("forkserver")) as pool:
+        context = get_context("forkserver")
+        context.set_forkserver_preload(_PRELOADED)
+        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=_end_with_parent) as pool:
             ranks: list[Future[object]] = [pool.submit(self._run_for_rank, rank) for rank in range(self.tasks)]
             try:
                 for done in as_completed(ranks):
@@ -43,3 +50,14 @@ class LocalExecutor(QuietRanks, LocalPipelineExecutor):  # type: ignore[misc]
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
+
+
+def _end_with_parent() -> None:
+    """A worker whose driver was killed would wait for ever, and write beside the next run's."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)

@@ -1,5 +1,6 @@
 """How one rank runs, wherever: its own log file, and a user's mistake kept whole for the process that started it."""
 
+import contextlib
 import json
 import sys
 from collections import deque
@@ -12,7 +13,7 @@ from datatrove.utils.stats import PipelineStats
 from loguru import logger
 
 from data_prep.errors import DataError, LangadaptError, UsageError
-from data_prep.files import atomic_write
+from data_prep.files import atomic_write, full_disk_named
 
 _ERRORS = {kind.__name__: kind for kind in (DataError, UsageError)}
 
@@ -24,16 +25,21 @@ class QuietRanks:
         steps: list[PipelineStep] = self.pipeline  # type: ignore[attr-defined]
         logs = Path(self.logging_dir.path)  # type: ignore[attr-defined]
         _failure_path(logs, rank).unlink(missing_ok=True)
+        try:
+            with full_disk_named(logs):
+                return self._run_logged(steps, rank, logs)
+        except LangadaptError as error:
+            _keep_failure(logs, rank, error)
+            raise
+
+    def _run_logged(self, steps: Sequence[PipelineStep], rank: int, logs: Path) -> PipelineStats:
         with log_path(logs, rank).open("w", encoding="utf-8") as log:
             log_to(log)
             try:
                 _run_steps(steps, rank, self.world_size)  # type: ignore[attr-defined]
-            except LangadaptError as error:
-                _keep_failure(logs, rank, error)
-                raise
             finally:
                 log_to(None)
-        stats = PipelineStats(steps)
+        stats = PipelineStats(list(steps))
         with self.logging_dir.open(f"stats/{rank:05d}.json", "w") as file:  # type: ignore[attr-defined]
             stats.save_to_disk(file)
         return stats
@@ -61,9 +67,12 @@ def _failure_path(logs: Path, rank: int) -> Path:
 
 
 def _keep_failure(logs: Path, rank: int, error: LangadaptError) -> None:
-    """A rank on another machine cannot raise here: its message is read back by `first_failure`."""
+    """A rank on another machine cannot raise here: its message is read back by `first_failure`.
+
+    On a full disk it may not fit; then the log's place is all that machine can say.
+    """
     said = {"kind": type(error).__name__, "what": error.what, "where": error.where, "why": error.why, "fix": error.fix}
-    with atomic_write(_failure_path(logs, rank)) as file:
+    with contextlib.suppress(LangadaptError, OSError), atomic_write(_failure_path(logs, rank)) as file:
         file.write(json.dumps(said, ensure_ascii=False).encode())
 
 
@@ -86,6 +95,6 @@ def first_failure(logs: Path, ranks: Sequence[int], total: int) -> LangadaptErro
 def log_to(file: TextIO | None) -> None:
     """Warnings to the console, everything to `file` if there is one."""
     logger.remove()
-    logger.add(sys.stderr, level="WARNING", format="{level}: {message}")
+    logger.add(sys.stderr, level="WARNING", format="{level}: {message}", diagnose=False)
     if file is not None:
-        logger.add(file, level="DEBUG")
+        logger.add(file, level="DEBUG", diagnose=False, catch=False)

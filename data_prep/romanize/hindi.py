@@ -14,8 +14,8 @@ from data_prep.romanize.lexicon import spellings
 from data_prep.romanize.protected import outside
 from data_prep.romanize.spelling import habits, spell
 
-_CACHED, _LONGEST = 1 << 17, 64
-"""Pieces kept, about 30 MB, and their length: longer ones hardly come again."""
+_CACHED, _LONGEST = 1 << 18, 64
+"""Pieces and words kept, about 80 MB, and their length: longer ones hardly come again."""
 
 _WORD = re.compile("[\u0900-\u0963\u0971-\u097f][\u0900-\u0963\u0971-\u097f\u200c\u200d]*")
 _OTHER = str.maketrans({"।": ".", "॥": ".", "॰": "."} | {chr(0x966 + digit): str(digit) for digit in range(10)})

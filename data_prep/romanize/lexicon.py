@@ -12,11 +12,13 @@ from data_prep.romanize.letters import CHANDRABINDU, VIRAMA, canonical
 
 _FOLDER = Path(__file__).parent
 
-_WITHOUT_NUKTA = str.maketrans("\u095b\u095e", "जफ")
-"""Only za and fa: the other letters with a nukta write no English sound, so they keep Hindi words apart."""
-_MERGED = str.maketrans("ीूईऊॅऍष", "िुइउैऐश") | {ord(CHANDRABINDU): "ं"}
-_AS_SIGNS = str.maketrans("आइउएऐओऔऑ", "ािुेैोौॉ")
+_MERGED = str.maketrans(f"ीूईऊॅऍष\u095b\u095e{CHANDRABINDU}", "िुइउैऐशजफं")
+"""Of the letters with a nukta only za and fa: the others write no English sound, so they keep Hindi words apart."""
+_AS_SIGNS = str.maketrans("आइउएऐओऔऑ", "ािुेैोौॉ", VIRAMA)
 _NASAL = re.compile(f"[ङञणन]{VIRAMA}(?=[क-ह])|म{VIRAMA}(?=[पफबभ])")
+_LABIAL = re.compile("ं(?=[पफबभ])")
+_GLIDE_Y = re.compile("ि(?=[ाेोॉैौ])")
+_GLIDE_V = re.compile("ुव?(?=[ाेोॉि])")
 _DOUBLED = re.compile(f"([क-ह]){VIRAMA}(?=\\1)")
 
 
@@ -28,11 +30,15 @@ def key(word: str) -> str:
     Args:
         word: In single letters (letters.canonical).
     """
-    word = word.translate(_WITHOUT_NUKTA).translate(_MERGED)
-    word = _DOUBLED.sub("", _NASAL.sub("ं", word))
-    word = re.sub("ं(?=[पफबभ])", "म", word).replace("ं", "न").translate(_AS_SIGNS).replace(VIRAMA, "")
-    word = re.sub("ि(?=[ाेोॉैौ])", "िय", word).replace("ाय", "ाि").replace("ॉय", "ॉि")
-    return re.sub("ुव?(?=[ाेोॉि])", "ुव", word)
+    word = word.translate(_MERGED)
+    if VIRAMA in word:
+        word = _DOUBLED.sub("", _NASAL.sub("ं", word))
+    if "ं" in word:
+        word = _LABIAL.sub("म", word).replace("ं", "न")
+    word = word.translate(_AS_SIGNS)
+    if "ि" in word or "य" in word:
+        word = _GLIDE_Y.sub("िय", word).replace("ाय", "ाि").replace("ॉय", "ॉि")
+    return _GLIDE_V.sub("ुव", word) if "ु" in word else word
 
 
 @functools.cache

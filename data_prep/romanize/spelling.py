@@ -5,19 +5,24 @@ import re
 from data_prep.romanize.letters import CONSONANT, VOWEL, canonical
 from data_prep.romanize.schwa import pronounce
 
-Rules = tuple[tuple[re.Pattern[str], str], ...]
 
+class _Rules:
+    """Replacements in order. Patterns are in single letters; <C> and <V> are a consonant and a vowel."""
 
-def _rules(*pairs: tuple[str, str]) -> Rules:
-    """Patterns in single letters; <C> and <V> are a consonant and a vowel."""
-    classes = {"<C>": f"[{CONSONANT}]", "<V>": f"[{VOWEL}]"}
-    compiled = []
-    for pattern, latin in pairs:
-        full = canonical(pattern)
-        for name, ranges in classes.items():
-            full = full.replace(name, ranges)
-        compiled.append((re.compile(full), latin))
-    return tuple(compiled)
+    def __init__(self, *pairs: tuple[str, str]) -> None:
+        patterns = [
+            canonical(pattern).replace("<C>", f"[{CONSONANT}]").replace("<V>", f"[{VOWEL}]") for pattern, _ in pairs
+        ]
+        self.each = [(re.compile(pattern), latin) for pattern, (_, latin) in zip(patterns, pairs, strict=True)]
+        self._any = re.compile("|".join(patterns))
+
+    def apply(self, word: str) -> str:
+        """The word after all replacements; most words match none, which one search finds out."""
+        if not self._any.search(word):
+            return word
+        for pattern, latin in self.each:
+            word = pattern.sub(latin, word)
+        return word
 
 
 def _table(devanagari: str, latin: str) -> dict[str, str]:
@@ -47,11 +52,11 @@ _LOAN = re.compile(
 )
 """What Hindi words do not have."""
 
-_BEFORE = _rules(("ज्ञ", "ग्य"), ("च्च", "c्च"), ("च्छ", "c्छ"), ("([^र])्व(?=ा|<C>|$)", r"\1्w"))
+_BEFORE = _Rules(("ज्ञ", "ग्य"), ("च्च", "c्च"), ("च्छ", "c्छ"), ("([^र])्व(?=ा|<C>|$)", r"\1्w"))
 
 _DOUBLE_CH = (("cछ", "chh"), ("cच", "cch"))
 
-_HINDI = _rules(
+_HINDI = _Rules(
     *_DOUBLE_CH,
     ("^आ(?=<C>+[ंँ]?<V>?[ंँ]?<C>*<V>?$)", "aa"),
     ("^व(?=ा)", "w"),
@@ -62,7 +67,7 @@ _HINDI = _rules(
     ("(?<=[ािीआ])ए", "ye"),
 )
 
-_LOANS = _rules(
+_LOANS = _Rules(
     *_DOUBLE_CH,
     ("ेशə?न(?=$|स)", "ation"),
     ("शə?न(?=$|स)", "tion"),
@@ -106,7 +111,7 @@ _LOANS = _rules(
     ("(?<=<C>)यु", "u"),
 )
 
-_AFTER = _rules(("ं(?=[पफबभम\u095ebfpm])", "m"), ("ः$", "h"))
+_AFTER = _Rules(("ं(?=[पफबभम\u095ebfpm])", "m"), ("ः$", "h"))
 
 
 def spell(word: str) -> str:
@@ -114,14 +119,14 @@ def spell(word: str) -> str:
     return _with_rules(word).translate(_LATIN)
 
 
-_HABITS = _rules(("\u095b", "j"), ("ा(?=.)", "aa"), ("ी(?=.)", "ee"), ("ू", "oo"), ("[फ\u095e]", "ph"), ("ी$", "ee"))
+_HABITS = _Rules(("\u095b", "j"), ("ा(?=.)", "aa"), ("ी(?=.)", "ee"), ("ू", "oo"), ("[फ\u095e]", "ph"), ("ी$", "ee"))
 """Other ways to type a letter, each in use on its own."""
 
 
 def habits(word: str) -> tuple[str, ...]:
     """How else people may type a word in single letters: each differs from `spell` in one habit."""
     mixed = _with_rules(word)
-    found = dict.fromkeys(pattern.sub(latin, mixed).translate(_LATIN) for pattern, latin in _HABITS)
+    found = dict.fromkeys(pattern.sub(latin, mixed).translate(_LATIN) for pattern, latin in _HABITS.each)
     found.pop(mixed.translate(_LATIN), None)
     return tuple(found)
 
@@ -131,9 +136,5 @@ def _with_rules(word: str) -> str:
     if not word:
         return word
     loan = bool(_LOAN.search(word))
-    for pattern, latin in _BEFORE:
-        word = pattern.sub(latin, word)
-    word = pronounce(word, loan=loan)
-    for pattern, latin in (*(_LOANS if loan else _HINDI), *_AFTER):
-        word = pattern.sub(latin, word)
-    return word
+    heard = pronounce(_BEFORE.apply(word), loan=loan)
+    return _AFTER.apply((_LOANS if loan else _HINDI).apply(heard))

@@ -145,6 +145,7 @@ def _receipts_of_rejects(data: Path) -> Iterator[Path]:
     for stage in (*DOCUMENT_STAGES, PRODUCT):
         yield from (data / stage).glob("[!_]*/*.receipt.json")
     yield from (data / "instruct").glob("*.receipt.json")
+    yield from (data / "instruct" / "_translations").glob("*.receipt.json")
 
 
 def _sizes(tallies: Iterable[dict[str, dict[str, dict[str, int]]]]) -> Facts:

@@ -47,7 +47,7 @@ def check(settings: MemorySettings) -> None:
     jsonl.check_start(resolve_input(settings.path), _fault, "error")
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)
 def _load(path: Path) -> dict[str, str]:
     """{masked source: masked target}; the first of equal sources counts."""
     known: dict[str, str] = {}

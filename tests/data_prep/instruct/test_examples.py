@@ -10,9 +10,10 @@ import sentencepiece
 from data_prep.chat_template import render_conversation
 from data_prep.documents import Document, Reject
 from data_prep.errors import DataError
-from data_prep.instruct import DPO, SFT, read_examples
+from data_prep.instruct.examples import read_examples
+from data_prep.instruct.formats import DPO, SFT
+from data_prep.instruct.settings import InstructSettings
 from data_prep.layout import Layout
-from data_prep.prep_settings import InstructSettings
 from data_prep.receipts import Receipt
 
 Make = Callable[..., Path]

@@ -1,0 +1,1 @@
+"""Stage instruct: conversations and preferences, also translated, in NeMo-Aligner's formats."""

@@ -34,8 +34,9 @@ from data_prep.clean.settings import CleanSettings
 from data_prep.dedup.settings import DedupSettings
 from data_prep.documents import Dataset, Document
 from data_prep.files import read_shard
+from data_prep.ingest.settings import SourceSettings
 from data_prep.layout import REPOSITORY_ROOT
-from data_prep.prep_settings import PrepSettings, SourceSettings
+from data_prep.prep_settings import PrepSettings
 from data_prep.receipts import Receipt
 from data_prep.tasks import Task, finish, no_records, run_step, write_shard
 

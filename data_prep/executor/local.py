@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 
 from datatrove.executor.local import LocalPipelineExecutor
@@ -40,12 +40,14 @@ class LocalExecutor(QuietRanks, LocalPipelineExecutor):  # type: ignore[misc]
         context = get_context("forkserver")
         context.set_forkserver_preload(_PRELOADED)
         with ProcessPoolExecutor(self.workers, mp_context=context, initializer=_end_with_parent) as pool:
-            ranks: list[Future[object]] = [pool.submit(self._run_for_rank, rank) for rank in range(self.tasks)]
             try:
+                ranks: list[Future[object]] = [pool.submit(self._run_for_rank, rank) for rank in range(self.tasks)]
                 for done in as_completed(ranks):
                     done.result()
                     progress.advance()
             except BrokenProcessPool:
+                for worker in active_children():  # one that started while the pool ended the others is waited for
+                    worker.terminate()
                 return
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)

@@ -38,8 +38,8 @@ def test_the_sample_corpus_is_prepared_in_seconds(tmp_path: Path, capsys: pytest
         for split in ("train", "heldout"):
             assert layout.prefix(dataset, split).with_name(f"{dataset}_text_document.idx").is_file()
     out = capsys.readouterr().out
-    for stage in ("ingest", "romanize", "tokenizer", "tokenize", "instruct"):
-        assert f"{stage} (" in out
+    for title in ("ingest", "clean", "dedup documents", "romanize", "tokenizer", "tokenize", "instruct examples"):
+        assert f"{title} (" in out
     assert "dropped by reason" in out
 
 

@@ -6,10 +6,10 @@ behind it, so that code hides what looks like markup in it. Rules that begin bef
 """
 
 import re
-import unicodedata
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple
+
+from data_prep.translate.marks import flanks
 
 Kind = Literal["markup", "code", "value", "separator"]
 """markup: delimiters around text, tags. code: what is shown as it is. value: what stands for a word.
@@ -33,14 +33,14 @@ _IDENTIFIER = re.compile(r"\w+(?:\(\))?")
 _TAG = re.compile(r"</?(?P<name>[A-Za-z][\w:-]*|\d{1,4})(?:\s[^<>]*)?/?>")
 _AUTOLINK = re.compile(r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^<>\s]*>|<[^<>\s@]{1,64}@[^<>\s@]{1,255}>")
 _VERBATIM_TAGS = frozenset(("code", "kbd", "samp", "var", "pre", "script", "style", "math"))
-_SEPARATING_TAGS = frozenset(
-    "address article aside blockquote body br button caption center dd details dialog div dl dt fieldset figcaption "
-    "figure footer form h1 h2 h3 h4 h5 h6 head header hr html legend li main nav ol optgroup option p section select "
-    "summary table tbody td textarea tfoot th thead title tr ul".split()
+_SEPARATING_TAG = re.compile(
+    "address|article|aside|blockquote|body|br|button|caption|center|dd|details|dialog|div|dl|dt|fieldset|figcaption|"
+    "figure|footer|form|h[1-6]|head|header|hr|html|legend|li|main|nav|ol|optgroup|option|p|section|select|summary|"
+    "table|tbody|td|textarea|tfoot|th|thead|title|tr|ul"
 )
 _FOOTNOTE = re.compile(r"\[(?:\^[^\]\s]{1,200}|![A-Z]+|@[^\]\s]{1,200})\]")
 _TARGET = re.compile(r"\]\([^()\r\n]*(?:\((?:[^()\r\n]*)\)[^()\r\n]*){0,4}\)|\]\[[^\[\]\r\n]{1,999}\]")
-_MATH = re.compile(r"\$(?=[^\s$])[^$\r\n]{0,399}(?<=[^\s\\])\$(?!\d)")
+_MATH = re.compile(r"\$(?=[^\s$])[^$`\r\n]{0,399}(?<=[^\s\\])\$(?!\d)")
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _BRACES = re.compile(r"\{\{[^{}\r\n]{0,200}\}\}|\{%[^{}\r\n]{0,200}%\}|\{[^{}\s]{0,60}\}")
 _FORMAT = re.compile(r"%(?:\(\w{1,40}\)|\d{1,3}\$)?[-+0#]?\d{0,3}(?:\.\d{1,3})?[sdifgxXur](?![^\W_])|%\w{1,40}%")
@@ -49,10 +49,10 @@ _LOCAL_PART = re.compile(r"[\w.+%-]+$")
 _HOST = re.compile(r"[\w-]+(?:\.[\w-]+)*$")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*$")
 _ADDRESS = re.compile(r"[^\s<>\"`|{}\\^\[\]।॥]*")
-_ADDRESS_TAIL = re.compile(r"[.,;:!?'*_~…’”)]+$")  # noqa: RUF001
+_ADDRESS_TAIL = re.compile(r"[.,;:!?'*_~…’”)]+$")
 _MENTION = re.compile(r"[@#](?=[^\W\d])[\w\u0900-\u0dff-]{1,64}")
 _PATH = re.compile(r"/[\w.-]+(?:/[\w.-]+)+/?")
-_NUMBER = re.compile(r"\d(?:[\d.,:/'’–-]{0,40}\d)?(?![^\W_]|\u20e3|\ufe0f)%?")  # noqa: RUF001
+_NUMBER = re.compile(r"\d(?:[\d.,:/'’–-]{0,40}\d)?(?![^\W_]|\u20e3|\ufe0f)%?")
 _ALPHANUMERIC = re.compile(r"\w+")
 _TABS = re.compile(r"\t+")
 
@@ -144,7 +144,8 @@ class _Scanner:
             end = self.closing("\\)" if opening == "\\(" else "\\]", start + 2)
             if end and end - start < 1000:
                 return Piece(start, end, "code")
-        return self.match(_ESCAPE, start, "code")
+        tag = _TAG.match(self.text, start + 1)  # inside HTML it is one; elsewhere the text of one
+        return Piece(start, tag.end(), "code") if tag else self.match(_ESCAPE, start, "code")
 
     def code(self, start: int) -> Piece | None:
         """A code span ends at the next run of as many backticks."""
@@ -221,7 +222,7 @@ class _Scanner:
         if name in _VERBATIM_TAGS and not text.startswith("</", start):
             end = self.closing(f"</{tag['name']}>", tag.end())
             return Piece(start, end or tag.end(), "code" if end else "markup")
-        return Piece(start, tag.end(), "separator" if name in _SEPARATING_TAGS else "markup")
+        return Piece(start, tag.end(), "separator" if _SEPARATING_TAG.fullmatch(name) else "markup")
 
     def bracket(self, start: int) -> Piece | None:
         footnote = self.match(_FOOTNOTE, start, "markup")
@@ -268,7 +269,9 @@ class _Scanner:
         if text.startswith("${", start):
             braces = _BRACES.match(text, start + 1)
             return Piece(start, braces.end(), "value") if braces else None
-        return self.match(_MATH, start, "code")
+        if math := self.match(_MATH, start, "code"):
+            return math
+        return self.number(start + 1) if text[start + 1 : start + 2].isdecimal() else None
 
     def entity(self, start: int) -> Piece | None:
         return self.match(_ENTITY, start, "value")
@@ -330,7 +333,7 @@ class _Scanner:
         begin = start
         if begin > self.position and text[begin - 1] in "$€£₹¥":
             begin -= 1
-        if begin > self.position and text[begin - 1] in "-−+±" and not self.is_name(begin - 2):  # noqa: RUF001
+        if begin > self.position and text[begin - 1] in "-−+±" and not self.is_name(begin - 2):
             begin -= 1
         return Piece(begin, number.end(), "value")
 
@@ -359,71 +362,3 @@ _RULES: dict[str, Callable[[_Scanner, int], Piece | None]] = {
     ":": _Scanner.scheme,
     ".": _Scanner.domain,
 }
-
-
-_EMPHASIS = frozenset(("*", "**", "***", "_", "__", "___", "~~"))
-_TAG_NAME = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z][\w:-]*|\d{1,4})(?:\s[^<>]*)?(?P<empty>/?)>")
-
-
-def pairs(pieces: Sequence[str]) -> dict[int, int]:
-    """Which of these pieces, in the order of the source, belong together: opening to closing index.
-
-    Emphasis and brackets were paired by `scan`, which protects no single one and nests no equal ones: so they are told
-    from their text alone. Tags are paired by name; single ones are in no pair.
-    """
-    found: dict[int, int] = {}
-    stacks: dict[str, list[tuple[str, int]]] = {"mark": [], "tag": []}
-    waiting: Counter[tuple[str, str]] = Counter()
-    for number, piece in enumerate(pieces):
-        family, name, side = _side(piece.strip(" "))
-        if side == "alone":
-            continue
-        stack = stacks[family]
-        if waiting[family, name] and side != "open":
-            while True:
-                other, opening = stack.pop()
-                waiting[family, other] -= 1
-                if other == name:
-                    found[opening] = number
-                    break
-        elif side != "close":
-            stack.append((name, number))
-            waiting[family, name] += 1
-    return found
-
-
-def _side(piece: str) -> tuple[str, str, str]:
-    """Family, name and side (open, close, either, alone) of a piece."""
-    if piece in _EMPHASIS:
-        return "mark", piece, "either"
-    if piece in ("[", "!["):
-        return "mark", "[", "open"
-    if piece.startswith(("](", "][")):
-        return "mark", "[", "close"
-    tag = _TAG_NAME.fullmatch(piece)
-    if not tag or tag["empty"]:
-        return "", "", "alone"
-    return "tag", tag["name"].lower(), "close" if tag["close"] else "open"
-
-
-def flanks(mark: str, before: str, after: str) -> tuple[bool, bool]:
-    """Whether an emphasis mark between two characters can open and can close (CommonMark 0.31, section 6.2).
-
-    Args:
-        mark: `*`, `_` or `~`.
-        before: The character before, empty at the start.
-        after: The character behind, empty at the end.
-    """
-    left = not _is_space(after) and (not _is_punctuation(after) or _is_space(before) or _is_punctuation(before))
-    right = not _is_space(before) and (not _is_punctuation(before) or _is_space(after) or _is_punctuation(after))
-    if mark == "_":
-        return left and (not right or _is_punctuation(before)), right and (not left or _is_punctuation(after))
-    return left, right
-
-
-def _is_space(char: str) -> bool:
-    return not char or char.isspace()
-
-
-def _is_punctuation(char: str) -> bool:
-    return bool(char) and unicodedata.category(char)[0] in "PS"

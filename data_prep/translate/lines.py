@@ -5,8 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import regex
 
+from data_prep.translate.inline import scan
+
 _BREAK = re.compile(r"(?<![ \t])[ \t]*(?:\r\n?|\n)[ \t>]*|(?<=[ \t])(?:\r\n?|\n)[ \t>]*")
 """A line break with the white space and block-quote marks around it."""
+_SPACE = re.compile(r"(?<![\\ ]) +(?=[^\W\d_])")
 _CLUSTER = regex.compile(r"\X")
 
 
@@ -18,9 +21,9 @@ def unwrap(segment: str) -> str:
 def rewrap(segment: str, translation: str) -> str:
     """The one-line `translation` with the line breaks of `segment`.
 
-    Each break replaces the space nearest to its share of the text, where the next word begins with a letter: a line
-    that began with `-`, `#` or `1.` would be a list item or a heading. In a text with too few spaces (Chinese, Thai)
-    breaks stand between characters; one shorter than its line breaks stays on one line.
+    Each break replaces the space nearest to its share of the text, outside protected pieces and before a letter: a
+    line that began with `-`, `#` or `5.` might be a list item or a heading. In a text with too few spaces (Chinese,
+    Thai) breaks stand between characters; one shorter than its line breaks stays on one line.
     """
     breaks = list(_BREAK.finditer(segment))
     if not breaks:
@@ -44,13 +47,20 @@ def _offsets(breaks: Sequence[re.Match[str]]) -> Iterator[int]:
         shorter += len(found[0]) - 1
 
 
+def _stretches(text: str) -> Iterator[tuple[str, bool]]:
+    """The text in stretches, each with whether it is a protected piece."""
+    position = 0
+    for piece in scan(text):
+        yield text[position : piece.start], False
+        yield text[piece.start : piece.end], True
+        position = piece.end
+    yield text[position:], False
+
+
 def _places(translation: str, shares: Sequence[float]) -> list[tuple[int, int]]:
     """One stretch to replace for each break, in order."""
-    free = [
-        (index, index + 1)
-        for index, char in enumerate(translation)
-        if char == " " and translation[index + 1 : index + 2].isalpha()
-    ]
+    kept = "".join("0" * len(text) if protected else text for text, protected in _stretches(translation))
+    free = [found.span() for found in _SPACE.finditer(kept)]
     if len(free) < len(shares):
         free = [(found.start(), found.start()) for found in _CLUSTER.finditer(translation) if found.start()]
     if len(free) < len(shares):

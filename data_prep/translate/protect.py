@@ -1,8 +1,8 @@
 """Pieces of a segment that no engine may change, replaced by placeholders and put back afterwards.
 
-The placeholder is `<ID1>`: the one IndicTrans2 was released with, and a shape NLLB, MADLAD and language models copy like
-a tag, while its digits survive any SentencePiece vocabulary. Engines still write it as `< ID 1 >`, `[id1]` or
-`<आईडी१>`; all of these are read. A text that holds something alike gets it protected, so that the two never mix.
+The placeholder is `<ID1>`: the one IndicTrans2's own toolkit uses, and a shape that NLLB, MADLAD and language models
+copy like a tag, in letters and digits every SentencePiece vocabulary has. Engines still write it as `< ID 1 >`,
+`[id1]` or `<आईडी१>`; all of these are read. A text that holds something alike gets it protected: the two never mix.
 Placeholders are numbered in each segment: `See 3 dogs` and `See 4 dogs` become one segment for the cache.
 """
 
@@ -10,13 +10,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data_prep.translate.inline import TOLD_APART, flanks, pairs, scan
+from data_prep.translate.inline import TOLD_APART, scan
 from data_prep.translate.lines import unwrap
+from data_prep.translate.marks import flanks, pairs
 
 PLACEHOLDER = re.compile(r"<ID(?P<number>\d{1,6})>")
 """A placeholder as `mask` writes it."""
 
-_TOLERANT = re.compile(rf"(?:&lt;|[<\[({{＜〈《«‹] ?)?{TOLD_APART.pattern}(?:&gt;| ?[>\])}}＞〉》»›])?", re.IGNORECASE)  # noqa: RUF001
+_TOLERANT = re.compile(rf"(?:&lt;|[<\[({{＜〈《«‹] ?)?{TOLD_APART.pattern}(?:&gt;| ?[>\])}}＞〉》»›])?", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[^\W\d_]")
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _MARKUP = re.compile(r"[*_~\[\]<`\\$|\t]")
@@ -82,6 +84,9 @@ def unmask(translation: str, protected: tuple[str, ...]) -> str | None:
         None when a placeholder was lost, doubled or made up, when markup opens behind its end, or when the translation
         has markup the source has not (which would change the structure of the document).
     """
+    if not protected and not _DIGIT.search(translation):  # so for most sentences
+        result = _LINE_BREAKS.sub(" ", translation)
+        return result if _same_markup(result, ()) else None
     placed = _placeholders(translation, len(protected))
     if placed is None:
         return None

@@ -12,7 +12,7 @@ _BLOCK_START = re.compile(
     r"(?:[-+*](?=\s|$)|#{1,6}(?=\s|$)|>|`{3}|~{3}|\|(?=.*\|)|=+$|-+$|\[\^?[^\]]+\]:|<[/!?A-Za-z]|\$\$|:::)"
 )
 _NUMBERED = re.compile(r"(\d{1,9})([.)])(?=\s|$)")
-_WITHOUT_WORDS = re.compile(r"[^\w\r\n]*(?:\d{1,9}[.)]\s+)?[^\w\r\n]*$")
+_WITHOUT_WORDS = re.compile(r"[^\w\r\n]*(?:\d{1,9}[.)]\s+)?[^\w\r\n]*")
 _LOOK_BACK = 200
 
 
@@ -51,6 +51,6 @@ def _escaped(text: str, span: Span, segment: str, line: str) -> str:
     if not (numbered or _BLOCK_START.match(line)) or _BLOCK_START.match(segment) or _NUMBERED.match(segment):
         return line
     before = text[max(0, span.start - _LOOK_BACK) : span.start]
-    if not _WITHOUT_WORDS.search(before.rpartition("\n")[2].rpartition("\r")[2]):
+    if not _WITHOUT_WORDS.fullmatch(before.rpartition("\n")[2].rpartition("\r")[2]):
         return line
     return f"{numbered[1]}\\{line[numbered.end(1) :]}" if numbered else f"\\{line}"

@@ -2,35 +2,34 @@
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from itertools import accumulate
+
+from sentencex import segment
 
 from data_prep.documents import primary_language
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_CLAUSE = re.compile(r"[,;:،؛、，；：।॥][\"'”’)\]]*\s+|\s+[–—-]\s+")  # noqa: RUF001
+_CLAUSE = re.compile(r"[,;:،؛、，；：।॥][\"'”’)\]]*\s+|\s+[–—-]\s+")
 _SPACE = re.compile(r"\s+")
 _LETTER_PARTS = re.compile(r"[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u200c\u200d\ufe0f]")
 
 
 def boundaries(text: str, lang: str) -> list[int]:
     """Where each sentence but the first begins, white space counted to the sentence before it."""
-    found, position = [], 0
-    for sentence in _segment()(primary_language(lang), _SURROGATES.sub("x", text)):
-        position += len(sentence)
-        found.append(position)
-    return found[:-1] if found and found[-1] == len(text) else [place for place in found if place < len(text)]
-
-
-@lru_cache(maxsize=1)
-def _segment():  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from sentencex import segment
-
-    return segment
+    language = primary_language(lang)
+    try:
+        sentences = segment(language, text)
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 cannot
+        sentences = segment(language, _SURROGATES.sub("x", text))
+    return list(accumulate(map(len, sentences)))[:-1]
 
 
 def clauses(text: str, limit: int) -> Iterator[int]:
-    """Where to cut a sentence longer than `limit`: each piece ends as late as possible at a clause mark (comma,
-    semicolon, colon, dash), else at white space, else before a letter, in its second half."""
+    """Where to cut a sentence longer than `limit`.
+
+    Each piece ends as late as possible in the second half of what it may hold: at a clause mark (comma, semicolon,
+    colon, dash), else at white space, else between two letters.
+    """
     start = 0
     while len(text) - start > limit:
         start = _last(_CLAUSE, text, start, limit) or _last(_SPACE, text, start, limit) or _hard(text, start + limit)

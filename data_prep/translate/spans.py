@@ -8,9 +8,12 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from data_prep.translate.blocks import Block, Range, blocks
-from data_prep.translate.inline import Piece, label, pairs, scan
+from data_prep.translate.blocks import blocks
+from data_prep.translate.inline import Piece, label, scan
+from data_prep.translate.marks import pairs
+from data_prep.translate.scanner import Block, Range
 from data_prep.translate.sentences import boundaries, clauses
 
 MAX_SEGMENT_CHARACTERS = 600
@@ -20,10 +23,12 @@ MIN_WRAPPED_CHARACTERS = 40
 
 _MAX_DEPTH = 3
 """How often a span is cut again after the markup around it was taken off."""
-_DEFINITION = re.compile(r"^[ \t>]{0,40}\[([^\]\r\n]{1,999})\]:", re.MULTILINE)
+_DEFINITION = re.compile(r"^[ \t>*+\-\d.)]{0,40}\[([^\]\r\n]{1,999})\]:", re.MULTILINE)
 _LETTER = re.compile(r"[^\W\d_]")
-_SENTENCE_END = re.compile(r"""[.!?:;।॥…。！？]["'”’)\]*_]*$""")  # noqa: RUF001
+_SENTENCE_END = re.compile(r"""[.!?:;।॥…。！？]["'”’)\]*_]*$""")
 _LINE_BREAKS = re.compile(r"[\r\n]+")
+_GAP = re.compile(r"[ \t\r\n>]*")
+"""Between the lines of a sentence; a bullet begins a new one."""
 _WORD = re.compile(r"\S+")
 _NUMERIC = re.compile(r"[\d\W]+$")
 
@@ -50,8 +55,8 @@ def cut(text: str, *, lang: str, max_segment_characters: int = MAX_SEGMENT_CHARA
     labels = frozenset(label(found[1]) for found in _DEFINITION.finditer(text)) if "]:" in text else ()
     spans: list[Span] = []
     for block in blocks(text):
-        for start, end in _Region(text, block, labels, lang, max_segment_characters).spans():
-            spans.append(Span(start, end, block.kind == "cell"))
+        region, cell = _Region(text, block, labels, lang, max_segment_characters), block.kind == "cell"
+        spans += [Span(region.base + start, region.base + end, cell) for start, end in region.spans()]
     return tuple(spans)
 
 
@@ -72,20 +77,36 @@ class _Region:
         self.shadow = self._shadow()
 
     def spans(self) -> Iterator[Range]:
-        """Offsets into the document."""
+        """Offsets into the block."""
         position = 0
         for start, end in [*self.stops, (len(self.text), len(self.text))]:
-            for low, high in self._whole_pairs(position, start):
-                yield from ((self.base + a, self.base + b) for a, b in self._cut(low, high, 0))
+            if start < position:  # a line break inside a tag
+                continue
+            if not self.pieces:
+                yield from self._plain(position, start)
+            for low, high in self._whole_pairs(position, start) if self.pieces else ():
+                yield from self._cut(low, high, 0)
             position = end
+
+    def _plain(self, low: int, high: int) -> Iterator[Range]:
+        """What `_cut` finds in text without pieces, as most text is."""
+        for start, end in pairwise(
+            [low, *(low + place for place in boundaries(self.shadow[low:high], self.lang)), high]
+        ):
+            start, end = self._strip(start, end)  # noqa: PLW2901
+            if end - start > self.limit:
+                yield from self._clauses(start, end)
+            elif _LETTER.search(self.text, start, end):
+                yield start, end
 
     def _stops(self, block: Block) -> list[Range]:
         """Line breaks that are not wrapped lines, separators, and pieces over several lines."""
-        stops = list(self._line_ends(block))
-        for piece in self.pieces:
-            if piece.kind == "separator" or _LINE_BREAKS.search(self.text, piece.start, piece.end):
-                stops.append((piece.start, piece.end))
-        return sorted(stops)
+        stops = [
+            (piece.start, piece.end)
+            for piece in self.pieces
+            if piece.kind == "separator" or _LINE_BREAKS.search(self.text, piece.start, piece.end)
+        ]
+        return sorted([*stops, *self._line_ends(block)])
 
     def _line_ends(self, block: Block) -> Iterator[Range]:
         if block.kind == "html":
@@ -93,8 +114,8 @@ class _Region:
         elif len(block.lines) > 1:
             lines = [(start - self.base, end - self.base) for start, end in block.lines]
             width = max(end - start for start, end in lines)
-            for line, following in zip(lines, lines[1:], strict=False):
-                gap = (line[1], following[0])
+            for line, following in pairwise(lines):
+                gap = (line[1] - self._ends_in_backslash(line[1]), following[0])
                 if self._is_wrapped(line, following, width):
                     self.joined.append(gap)
                 else:
@@ -103,11 +124,17 @@ class _Region:
     def _is_wrapped(self, line: Range, following: Range, width: int) -> bool:
         """Whether an editor broke the line: the next word had no room in the block's width. Else its author did."""
         start, end = line
-        if end - start < MIN_WRAPPED_CHARACTERS or self.text[end - 1] == "\\" or self.text[end : end + 2] == "  ":
+        hard = self._ends_in_backslash(end) or self.text[end : end + 2] == "  "
+        row = self.text.find("|", start, following[1]) >= 0
+        if end - start < MIN_WRAPPED_CHARACTERS or hard or row or not _GAP.fullmatch(self.text, end, following[0]):
             return False
         word = _WORD.match(self.text, *following)
         room = width - (end - start) - 1
         return bool(word) and len(word[0]) > room and not _SENTENCE_END.search(self.text[end - 8 : end])  # type: ignore[index]
+
+    def _ends_in_backslash(self, end: int) -> bool:
+        """Whether the line ends in CommonMark's visible line break."""
+        return self.text[end - 1 : end] == "\\" and self.text[end - 2 : end - 1] != "\\"
 
     def _shadow(self) -> str:
         """The text as long as it is, without what would mislead a sentence splitter: markup blank, code a word."""
@@ -173,17 +200,19 @@ class _Region:
         return self.pieces[number].kind == "markup" and number not in self.partner
 
     def _cut(self, low: int, high: int, depth: int) -> Iterator[Range]:
+        """The sentences; those that lay whole in markup, which _trim took off, are cut again."""
         low, high = self._trim(low, high)
-        if not _LETTER.search(self.text, low, high):
-            return
-        places = self._allowed(low, high, (low + place for place in boundaries(self.shadow[low:high], self.lang)))
-        if places and depth < _MAX_DEPTH:
-            for start, end in zip([low, *places], [*places, high], strict=True):
+        places = boundaries(self.shadow[low:high], self.lang) if low < high else []
+        places = self._allowed(low, high, (low + place for place in places))
+        for start, end in pairwise([low, *places, high]):
+            if places and depth < _MAX_DEPTH and self._trim(start, end) != self._strip(start, end):
                 yield from self._cut(start, end, depth + 1)
-            return
-        if high - low > self.limit:
-            places = self._allowed(low, high, (low + place for place in clauses(self.shadow[low:high], self.limit)))
-        for start, end in zip([low, *places], [*places, high], strict=True):
+            else:
+                yield from self._clauses(*self._trim(start, end))
+
+    def _clauses(self, low: int, high: int) -> Iterator[Range]:
+        places = clauses(self.shadow[low:high], self.limit) if high - low > self.limit else ()
+        for start, end in pairwise([low, *self._allowed(low, high, (low + place for place in places)), high]):
             start, end = self._trim(start, end)  # noqa: PLW2901
             if _LETTER.search(self.text, start, end):
                 yield start, end

@@ -45,8 +45,12 @@ class TokenizerSettings:
     """A ready tokenizer.model; null trains one on the train documents."""
     vocab_size: int = 32_000
     """Entries to train for; a small corpus may give fewer. Not used with `model`."""
+    max_characters: int = 200_000_000
+    """Most text to train on, since SentencePiece holds it in memory; documents are chosen by a hash of their id."""
 
     def __post_init__(self) -> None:
+        if self.max_characters < 1:
+            raise ValueError(f"max_characters {self.max_characters} leaves nothing to train on\ne.g. 200000000")
         if self.vocab_size < MIN_VOCABULARY:
             raise ValueError(
                 f"vocab_size {self.vocab_size} leaves no room for text: {MIN_VOCABULARY - 1} entries are special "

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_prep.documents import Document, Record
+from data_prep.documents import Document, Record, split_of
 from data_prep.errors import DataError, UsageError
 from data_prep.files import atomic_write, read_shards, sha256_file
-from data_prep.flow import documents_shards, finished_datasets
+from data_prep.flow import PRODUCT, DocumentShards, documents_shards, finished_datasets
 from data_prep.layout import receipt_path
 from data_prep.prep_settings import PrepSettings
-from data_prep.receipts import Tally
+from data_prep.receipts import Receipt, Tally
 from data_prep.tasks import Stage, Step, Task, Written
 
 if TYPE_CHECKING:
@@ -35,16 +35,31 @@ def stage(settings: PrepSettings) -> Stage:
     """One task: the tokenizer is shared by all datasets."""
     model = settings.layout.tokenizer
     ready = settings.tokenizer.input
-    shards = tuple(each.train for each in documents_shards(settings, finished_datasets(settings)))
+    finished = documents_shards(settings, finished_datasets(settings))
+    shards = tuple(each.train for each in finished)
+    share = 1.0 if ready else _training_share(settings, finished)
     task = Task(
         name=model.name,
-        settings={"vocab_size": None if ready else settings.tokenizer.vocab_size},
+        settings={} if ready else {"vocab_size": settings.tokenizer.vocab_size, "share": share},
         inputs=(ready,) if ready else shards,
         receipt=receipt_path(model),
-        read=functools.partial(read_shards, () if ready else shards),
+        read=functools.partial(_read_share, () if ready else shards, share),
         write=functools.partial(_write_model, model, ready, settings.tokenizer.vocab_size),
     )
     return Stage(name="tokenizer", steps=(Step(name="train", tasks=(task,)),))
+
+
+def _training_share(settings: PrepSettings, finished: tuple[DocumentShards, ...]) -> float:
+    """The share of the documents that holds about `max_characters`, by the receipts of both sides."""
+    layout = settings.layout
+    receipts = (Receipt.load(layout.stage_receipt(PRODUCT, each.dataset.name, each.name)) for each in finished)
+    characters = sum(receipt.characters for receipt in receipts)
+    return min(1.0, settings.tokenizer.max_characters / max(characters, 1))
+
+
+def _read_share(shards: tuple[Path, ...], share: float) -> Iterator[Document]:
+    """Documents whose id falls into the share: a function of the id alone, so that reruns train the same model."""
+    return (document for document in read_shards(shards) if share == 1 or split_of(document.id, share) == "heldout")
 
 
 def check(settings: PrepSettings) -> None:

@@ -41,6 +41,7 @@ def test_real_and_translated_hindi_share_a_romanised_child() -> None:
         ),
         (lambda: prep(source(), heldout_fraction=1.0), "heldout_fraction 1.0 is not between"),
         (lambda: prep(source(), workers=0), "less than one process"),
+        (lambda: TokenizerSettings(max_characters=0), "leaves nothing to train on"),
         (lambda: TokenizerSettings(vocab_size=269), "leaves no room for text: 269 entries"),
         (lambda: InstructSettings(validation_fraction=0.0), "not between 0 and 1"),
         (lambda: InstructSettings(max_length=0), "no room for an example"),

@@ -27,6 +27,20 @@ def test_tabs_indent_to_columns():
     assert texts("-\ta\n\n\tb\n\n\t\tcode?\n") == [("text", ["a"]), ("text", ["b"])]
 
 
+def test_an_empty_item_ends_at_a_blank_line():
+    assert texts("- \n\n    code\n") == []
+    assert texts("- \n  text\n") == [("text", ["text"])]
+
+
+def test_tabs_behind_a_nested_marker_count_from_its_column():
+    assert texts("- - \tcode") == []
+    assert texts("- -\ttext") == [("text", ["text"])]
+
+
+def test_an_indented_line_heads_no_table():
+    assert texts("a\n\t| b |\n|---|") == [("text", ["a", "| b |", "|---|"])]
+
+
 def test_a_number_other_than_one_and_an_empty_item_interrupt_no_paragraph():
     assert texts("a\n2. b\n-\nc") == [("text", ["a", "2. b"]), ("text", ["c"])]
 

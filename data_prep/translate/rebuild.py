@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from data_prep.translate.lines import rewrap, unwrap
 from data_prep.translate.spans import Span
+from data_prep.translate.syntax import HTML_BLOCK
 
 _LINE_BREAKS = re.compile(r"[ \t]*[\r\n]+[ \t]*")
 _PIPE = re.compile(r"(?<!\\)\|")
 _BLOCK_START = re.compile(
-    r"(?:[-+*](?=\s|$)|#{1,6}(?=\s|$)|>|`{3}|~{3}|\|(?=.*\|)|=+$|-+$|\[\^?[^\]]+\]:|<[/!?A-Za-z]|\$\$|:::)"
+    r"(?:[-+*](?=\s|$)|#{1,6}(?=\s|$)|>|`{3}|~{3}|\|(?=.*\|)|=+$|-+$|\[\^?[^\]]+\]:|<[!?]|\$\$|:::)"
 )
 _NUMBERED = re.compile(r"(\d{1,9})([.)])(?=\s|$)")
 _WITHOUT_WORDS = re.compile(r"[^\w\r\n]*(?:\d{1,9}[.)]\s+)?[^\w\r\n]*")
@@ -48,7 +49,11 @@ def _mended(text: str, span: Span, translation: str) -> str:
 def _escaped(text: str, span: Span, segment: str, line: str) -> str:
     """The line without the look of another block, if it begins one."""
     numbered = _NUMBERED.match(line)
-    if not (numbered or _BLOCK_START.match(line)) or _BLOCK_START.match(segment) or _NUMBERED.match(segment):
+    if (
+        not (numbered or _BLOCK_START.match(line) or HTML_BLOCK.match(line))
+        or _BLOCK_START.match(segment)
+        or _NUMBERED.match(segment)
+    ):
         return line
     before = text[max(0, span.start - _LOOK_BACK) : span.start]
     if not _WITHOUT_WORDS.fullmatch(before.rpartition("\n")[2].rpartition("\r")[2]):

@@ -35,6 +35,11 @@ def test_a_translation_does_not_begin_another_block(start):
     assert rebuilt("One. Two.", "x.", start) == f"x. {start}"
 
 
+def test_an_inline_tag_or_an_address_may_come_first():
+    assert rebuilt("Click <b>here</b>", "<b>यहाँ</b> क्लिक करें") == "<b>यहाँ</b> क्लिक करें"
+    assert rebuilt("See <http://x.org>", "<http://x.org> देखें") == "<http://x.org> देखें"
+
+
 def test_a_segment_that_began_like_a_block_may_go_on_to():
     assert rebuilt("#tag > a\n\n5.  b", *cut_texts("#tag > a\n\n5.  b")) == "#tag > a\n\n5.  b"
 

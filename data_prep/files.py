@@ -72,24 +72,28 @@ def full_disk_named(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path, name: str, *, what: str, why: str, fix: str) -> Iterator[None]:
     """Hold a folder for this process; the kernel lets go of it in whatever way the process ends.
+
+    Args:
+        folder: What is held.
+        name: The lock's own file, relative to it; it says who holds the folder.
+        what: First words of the error; the holder follows.
+        why: What two processes would do to each other.
+        fix: What to do instead.
 
     Raises:
         UsageError: Another process holds it.
     """
-    path = folder / ".lock"
-    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             raise UsageError(
-                f"another process is writing into this folder: {file.read().strip() or 'unknown'}",
-                where=str(folder),
-                why="two would overwrite each other's files",
-                fix="wait for it, stop it, or choose another output_dir",
+                f"{what}: {file.read().strip() or 'unknown'}", where=str(folder), why=why, fix=fix
             ) from None
         with full_disk_named(path):
             file.truncate(0)

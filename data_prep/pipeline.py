@@ -9,6 +9,7 @@ still describe is skipped with one line; every step that ran ends with one table
 
 import time
 from collections import Counter
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -67,7 +68,7 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     if dry_run:
         _print_plan(console, settings)
         return 0
-    with lock(settings.layout.root):
+    with hold(settings.layout.root):
         if settings.stage and settings.stage != "audit":  # which also tells of a half-finished folder
             _require_earlier(settings, settings.stage)
         for name in chosen(settings):
@@ -75,6 +76,17 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     if "audit" in chosen(settings):
         console.print(f"open {audit.audit_page(settings.layout)}", soft_wrap=True)
     return 0
+
+
+def hold(folder: Path) -> AbstractContextManager[None]:
+    """Keep other preparations out of an output folder."""
+    return lock(
+        folder,
+        ".lock",
+        what="another process is writing into this folder",
+        why="two would overwrite each other's files",
+        fix="wait for it, stop it, or choose another output_dir",
+    )
 
 
 def chosen(settings: PrepSettings) -> list[str]:

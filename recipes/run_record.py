@@ -1,16 +1,14 @@
 """The run record: what a training run was, saw and did, as `record/run.json` in its folder (contract 6)."""
 
-import contextlib
-import fcntl
 import json
-import os
-import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from data_prep.errors import DataError, UsageError
+from data_prep import files
+from data_prep.errors import DataError
 from data_prep.files import atomic_write
 
 # Below the run folder, not in it: NeMo's exp_manager moves every file it finds there aside when a run resumes.
@@ -100,30 +98,19 @@ def _damaged(path: Path, error: Exception) -> DataError:
     )
 
 
-@contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path) -> AbstractContextManager[None]:
     """Holds a run folder for this process, until it ends in whatever way.
 
     Raises:
         UsageError: Another process is running in the folder.
     """
-    path = folder / "record" / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            raise UsageError(
-                f"Another process is running in this folder: {stream.read().strip() or 'unknown'}.",
-                where=str(folder),
-                why="Two runs would overwrite each other's checkpoints.",
-                fix="wait for it, stop it, or choose another folder",
-            ) from None
-        stream.truncate(0)
-        stream.write(f"pid {os.getpid()} on {platform.node()}")
-        stream.flush()
-        yield
+    return files.lock(
+        folder,
+        "record/lock",
+        what="Another process is running in this folder",
+        why="Two runs would overwrite each other's checkpoints.",
+        fix="wait for it, stop it, or choose another folder",
+    )
 
 
 def seconds_spent(folder: Path, before: RunRecord | None) -> float:

@@ -32,10 +32,7 @@ class RayExecutor(QuietRanks, RayPipelineExecutor):  # type: ignore[misc]
 
     def run_all(self) -> None:
         """Join or start Ray and run every rank; a rank that failed has no receipt."""
-        import ray
-
         with _joined(self.address), _quiet():
-            ray.put(None)
             self.run()
 
 

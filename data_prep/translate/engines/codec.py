@@ -1,14 +1,16 @@
 """Segments <-> token ids of a local model, the same for transformers and CTranslate2."""
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from data_prep.errors import UsageError
 from data_prep.layout import resolve_input
-from data_prep.translate.engines.base import Failure, Result
+from data_prep.translate.engines.base import Failure, Pace, Result
 from data_prep.translate.engines.families import Handover
 
 Ids = list[int]
@@ -39,6 +41,29 @@ class Codec:
         target = self.tokenizer.as_target_tokenizer if self.handover.target_vocabulary else contextlib.nullcontext
         with target():
             return self.handover.after(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+
+class LocalModel(ABC):
+    """An engine whose model runs in this process; it is loaded with the first batch."""
+
+    _codec: Codec | None = None
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+
+    def translate(self, segments: Sequence[str]) -> list[Result]:
+        """Greedy or beam search over the segments that fit."""
+        if self._codec is None:
+            self._codec = self._load()
+        return self._codec.translate(segments, partial(self._generate, self._codec))
+
+    @abstractmethod
+    def _load(self) -> Codec:
+        """Load model and tokenizer."""
+
+    @abstractmethod
+    def _generate(self, codec: Codec, encoded: list[Ids]) -> list[Result]:
+        """The translations of segments that fit, in their order."""
 
 
 def model_place(model: str) -> str:

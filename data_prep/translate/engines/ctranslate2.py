@@ -1,25 +1,24 @@
 """Converted models run by CTranslate2: the same families, several times the speed, 8-bit weights on a laptop."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from data_prep.errors import UsageError
 from data_prep.layout import resolve_input
 from data_prep.translate.engines.base import EngineFault, Pace, Result
-from data_prep.translate.engines.codec import Codec, Ids, load_tokenizer, usage_errors
+from data_prep.translate.engines.codec import Codec, Ids, LocalModel, load_tokenizer, usage_errors
 from data_prep.translate.engines.families import handover
 from data_prep.translate.engines.fingerprint import fingerprint
 from data_prep.translate.settings import CTranslate2Settings
 
 
-class CTranslate2Engine:
-    """Loads the model with the first batch."""
+class CTranslate2Engine(LocalModel):
+    """Runs converted models."""
 
     def __init__(self, settings: CTranslate2Settings, from_lang: str, to_lang: str) -> None:
         self._settings, self._langs = settings, (from_lang, to_lang)
         self._tokens_from = settings.tokenizer or str(settings.model)
-        self._codec: Codec | None = None
-        self.pace = Pace(batch_segments=settings.batch_segments, batch_characters=settings.batch_characters)
+        super().__init__(Pace(batch_segments=settings.batch_segments, batch_characters=settings.batch_characters))
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -35,12 +34,6 @@ class CTranslate2Engine:
             "max_tokens": given.max_tokens,
         }
 
-    def translate(self, segments: Sequence[str]) -> list[Result]:
-        """Greedy or beam search over the segments that fit."""
-        if self._codec is None:
-            self._codec = self._load()
-        return self._codec.translate(segments, self._generate)
-
     def _load(self) -> Codec:
         import ctranslate2
 
@@ -52,9 +45,8 @@ class CTranslate2Engine:
         around = handover(given.family, tokenizer, *self._langs)
         return Codec(tokenizer=tokenizer, handover=around, max_tokens=given.max_tokens)
 
-    def _generate(self, encoded: list[Ids]) -> list[Result]:
-        assert self._codec is not None  # noqa: S101  translate() has loaded it
-        codec, first = self._codec, self._codec.handover.first_token
+    def _generate(self, codec: Codec, encoded: list[Ids]) -> list[Result]:
+        first = codec.handover.first_token
         try:
             output = self._model.translate_batch(
                 [codec.tokenizer.convert_ids_to_tokens(ids) for ids in encoded],

@@ -1,22 +1,21 @@
 """Sequence-to-sequence models (IndicTrans2, NLLB, MADLAD, Marian) run by Hugging Face transformers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from data_prep.translate.engines.base import EngineFault, Pace, Result
-from data_prep.translate.engines.codec import Codec, Ids, load_tokenizer, model_place, usage_errors
+from data_prep.translate.engines.codec import Codec, Ids, LocalModel, load_tokenizer, model_place, usage_errors
 from data_prep.translate.engines.families import handover
 from data_prep.translate.engines.fingerprint import fingerprint
 from data_prep.translate.settings import TransformersSettings
 
 
-class TransformersEngine:
-    """Loads the model with the first batch."""
+class TransformersEngine(LocalModel):
+    """Runs models of the hub."""
 
     def __init__(self, settings: TransformersSettings, from_lang: str, to_lang: str) -> None:
         self._settings, self._langs = settings, (from_lang, to_lang)
-        self._codec: Codec | None = None
-        self.pace = Pace(batch_segments=settings.batch_segments, batch_characters=settings.batch_characters)
+        super().__init__(Pace(batch_segments=settings.batch_segments, batch_characters=settings.batch_characters))
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -31,12 +30,6 @@ class TransformersEngine:
             "beams": given.beams,
             "max_tokens": given.max_tokens,
         }
-
-    def translate(self, segments: Sequence[str]) -> list[Result]:
-        """Greedy or beam search over the segments that fit."""
-        if self._codec is None:
-            self._codec = self._load()
-        return self._codec.translate(segments, self._generate)
 
     def _load(self) -> Codec:
         import torch
@@ -56,12 +49,11 @@ class TransformersEngine:
         around = handover(given.family, tokenizer, *self._langs)
         return Codec(tokenizer=tokenizer, handover=around, max_tokens=given.max_tokens)
 
-    def _generate(self, encoded: list[Ids]) -> list[Result]:
+    def _generate(self, codec: Codec, encoded: list[Ids]) -> list[Result]:
         import torch
         from transformers.data.data_collator import pad_without_fast_tokenizer_warning
 
-        assert self._codec is not None  # noqa: S101  translate() has loaded it
-        tokenizer, first = self._codec.tokenizer, self._codec.handover.first_token
+        tokenizer, first = codec.tokenizer, codec.handover.first_token
         batch = pad_without_fast_tokenizer_warning(tokenizer, {"input_ids": encoded}, return_tensors="pt")
         batch = batch.to(self._model.device)
         forced = {} if first is None else {"forced_bos_token_id": tokenizer.convert_tokens_to_ids(first)}
@@ -74,4 +66,4 @@ class TransformersEngine:
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise EngineFault("out_of_memory", f"{len(encoded)} segments at a time", retry=False) from error
-        return [self._codec.decode(ids) for ids in output.tolist()]
+        return [codec.decode(ids) for ids in output.tolist()]

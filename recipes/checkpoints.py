@@ -1,4 +1,4 @@
-"""A run folder's checkpoints after a kill: what NeMo 2.1.0 refuses to resume from is put in order first.
+"""A run folder's checkpoints, and what a kill leaves of them: what NeMo 2.1.0 refuses to resume from is put in order.
 
 NeMo marks a checkpoint it is writing, or removing, with a file `NAME-unfinished` beside the folder `NAME`. Killed in
 the first checkpoint, or between writing a new `-last` and removing the old one, it stops at the next start with a
@@ -9,11 +9,18 @@ import re
 import shutil
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 UNFINISHED = "-unfinished"
 
 
+def final_model(config: DictConfig) -> Path:
+    """The .nemo a run leaves at its end."""
+    return Path(config.exp_manager.explicit_log_dir) / "checkpoints" / f"{config.exp_manager.name}.nemo"
+
+
 def tidy(folder: Path) -> list[str]:
-    """Removes unfinished checkpoints, and of several finished `-last` ones all but the newest.
+    """Removes unfinished checkpoints, of several finished `-last` ones all but the newest, and an early final model.
 
     Returns:
         One sentence for each checkpoint removed, to be printed.
@@ -27,6 +34,9 @@ def tidy(folder: Path) -> list[str]:
     for path in sorted(checkpoints.glob("*-last"), key=_step)[:-1]:
         _remove(path)
         removed.append(f"removed {path.name}: a newer last checkpoint exists")
+    for path in sorted(checkpoints.glob("*.nemo")):  # a kill while it is written leaves a part under its final name
+        _remove(path)
+        removed.append(f"removed {path.name}: the run had not ended when it stopped, its end writes a new one")
     return removed
 
 

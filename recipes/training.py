@@ -177,7 +177,7 @@ def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecor
     """Completes the record from the metrics and the checkpoint the run left."""
     folder = Path(settings.exp_manager.explicit_log_dir)
     curve = run_record.losses(run_record.read_metrics(folder))
-    model = folder / "checkpoints" / f"{settings.exp_manager.name}.nemo"
+    model = checkpoints.final_model(settings)
     wanted = _steps_wanted(record.stage, settings)
     is_done = model.exists() and bool(curve) and (wanted is None or curve[-1][0] >= wanted)
     finished = replace(

@@ -1,14 +1,17 @@
 """What tests of the training verbs share: the command line as a process, and a tiny model to start from."""
 
+import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from data_prep.layout import Layout
+from recipes import run_record
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIGS = REPOSITORY / "nemo_configs"
@@ -78,3 +81,20 @@ def small_base(prepared, tmp_path_factory) -> Path:
         f"exp_manager.explicit_log_dir={folder}",
     )
     return folder / "checkpoints" / "megatron_gpt.nemo"
+
+
+def kill_behind_last_step(folder: Path) -> Path:
+    """Leaves a finished run as a kill while its final model is written does; returns that model, cut short."""
+    record = run_record.read(folder)
+    assert record is not None
+    assert record.model is not None
+    model = folder / "checkpoints" / Path(record.model).name
+    os.truncate(model, model.stat().st_size // 2)
+    replace(record, status="running", model=None).write(folder)
+    return model
+
+
+def weights(model: Path) -> dict[str, bytes]:
+    """The tensors' bytes in a .nemo by file; fails if it is not whole."""
+    with tarfile.open(model) as tar:
+        return {each.name: tar.extractfile(each).read() for each in tar if each.name.endswith(".distcp")}

@@ -181,6 +181,7 @@ def _fit(
         init_using_ptl,
     )
 
+    from recipes.checkpoints import final_model
     from recipes.runtime.metrics import loggers
 
     logger = CustomLoggerWrapper(session.trainer.loggers)
@@ -203,4 +204,7 @@ def _fit(
     logger.loggers = [*logger.loggers, *loggers(session.metrics_path, algorithm_trainer.max_steps)]
     if session.resumed is not None:
         algorithm_trainer.load_state_dict(session.resumed)
-    algorithm_trainer.fit()
+    if algorithm_trainer.step >= algorithm_trainer.max_steps:  # killed behind its last step: fit() would leave at once
+        session.model.save_to(str(final_model(config)))
+    else:
+        algorithm_trainer.fit()

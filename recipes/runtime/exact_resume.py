@@ -16,13 +16,13 @@ class ExactResume(Callback):
     """
 
     def __init__(self) -> None:
-        self._is_corrected = False
+        self.has_trained = False
 
     def on_train_batch_start(self, trainer: Trainer, *_batch: Any) -> None:
         """Acts once, on the first batch; in a fresh run both corrections are zero."""
-        if self._is_corrected:
+        if self.has_trained:
             return
-        self._is_corrected = True
+        self.has_trained = True
         loop = trainer.fit_loop.epoch_loop
         steps_before = loop.batch_progress.current.ready - 1
         trainer.fit_loop._data_fetcher.fetched -= steps_before  # noqa: SLF001

@@ -19,15 +19,19 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     from nemo.collections.nlp.parts.megatron_trainer_builder import MegatronTrainerBuilder
     from nemo.utils.exp_manager import exp_manager
 
+    from recipes.checkpoints import final_model
     from recipes.runtime.exact_resume import ExactResume
     from recipes.runtime.metrics import loggers
 
     torch.multiprocessing.set_start_method("spawn", force=True)
-    trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=[ExactResume()])
+    resume = ExactResume()
+    trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=[resume])
     exp_manager(trainer, config.exp_manager)
     trainer.loggers = [*trainer.loggers, *loggers(metrics_path, config.trainer.max_steps)]
     model = build_model(config, trainer)
     trainer.fit(model)
+    if not resume.has_trained:  # killed behind its last step: Lightning leaves such a fit without its end hooks
+        model.save_to(str(final_model(config)))
 
 
 def build_model(config: DictConfig, trainer: object) -> object:

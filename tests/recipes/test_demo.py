@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from data_prep.errors import UsageError
 from data_prep.prep_settings import PrepSettings
 from recipes import cli, demo, run_record
 from recipes.demo_plan import DemoSettings, plan
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, kill_behind_last_step, weights
 
 REPORT_KEYS = {
     "corpus",
@@ -86,6 +87,19 @@ def test_transformers_loads_the_result_offline_and_answers(finished_demo, monkey
     chat = [{"role": "user", "content": "नमस्ते"}]
     prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt")
     assert model.generate(prompt, max_new_tokens=4, do_sample=False).shape[1] > prompt.shape[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+def test_alignment_killed_behind_its_last_step_writes_its_model_at_the_next_start(
+    stage, finished_demo, langadapt, tmp_path
+) -> None:
+    folder = shutil.copytree(finished_demo / stage, tmp_path / stage)
+    model = kill_behind_last_step(folder)
+    (step,) = (step for step in plan(DemoSettings(workdir=finished_demo, steps=4)) if step.name == stage)
+    said = langadapt(*step.arguments, f"exp_manager.explicit_log_dir={folder}").stdout
+    assert f"{stage}: 4 steps in" in said
+    assert weights(model) == weights(finished_demo / stage / "checkpoints" / model.name) != {}
 
 
 @pytest.mark.slow

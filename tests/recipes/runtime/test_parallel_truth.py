@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from recipes import run_record
-from tests.conftest import CONFIGS, REPOSITORY, SMALL_MODEL, SMALL_RUN
+from tests.conftest import CONFIGS, REPOSITORY, SMALL_MODEL, SMALL_RUN, kill_behind_last_step, weights
 
 pytestmark = pytest.mark.slow
 
@@ -57,11 +57,17 @@ def command(prepared, small_base):
 
 
 @pytest.fixture(scope="module")
-def reference(command, langadapt, tmp_path_factory) -> list[float]:
-    """Losses of the uninterrupted run in one process."""
+def reference_run(command, langadapt, tmp_path_factory) -> Path:
+    """The folder of the uninterrupted run in one process."""
     folder = tmp_path_factory.mktemp("reference")
     langadapt(*command("one process", folder))
-    return losses(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(reference_run) -> list[float]:
+    """Losses of the uninterrupted run in one process."""
+    return losses(reference_run)
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +149,30 @@ def test_a_checkpoint_of_tp_2_resumes_in_one_process(command, langadapt, referen
     kill_after_step(command("TP=2", tmp_path), tmp_path, 10)
     langadapt(*command("one process", tmp_path))
     assert losses(tmp_path) == pytest.approx(reference, abs=ACROSS_LAYOUTS, rel=0)
+
+
+@pytest.mark.parametrize("layout", ["one process", "TP=2"])
+def test_a_run_killed_behind_its_last_step_writes_its_model_at_the_next_start(
+    layout, command, langadapt, reference_run, reference, tmp_path
+) -> None:
+    folder = shutil.copytree(reference_run, tmp_path / "run")
+    model = kill_behind_last_step(folder)
+    said = langadapt(*command(layout, folder)).stdout
+    assert f"removed {model.name}: the run had not ended when it stopped" in said
+    assert losses(folder) == reference
+    assert run_record.read(folder).status == "done"
+    if layout == "one process":
+        assert weights(model) == weights(reference_run / "checkpoints" / model.name) != {}
+    else:
+        assert len(weights(model)) == 2  # a file a rank
+
+
+def test_a_kill_within_the_last_checkpoint_does_not_keep_a_run_from_its_end(
+    command, langadapt, reference_run, reference, tmp_path
+) -> None:
+    folder = shutil.copytree(reference_run, tmp_path / "run")
+    kill_behind_last_step(folder)
+    (last,) = (folder / "checkpoints").glob(f"*step={STEPS}-*-last")
+    last.with_name(f"{last.name}-unfinished").touch()
+    langadapt(*command("one process", folder))
+    assert losses(folder) == reference

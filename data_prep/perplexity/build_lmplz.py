@@ -36,7 +36,7 @@ def build(folder: Path) -> None:
         raise _not_installed(", ".join(missing), "not on PATH")
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "kenlm"]
         run([*pip, "--dest", str(work), f"kenlm=={VERSION}"])
         source = unpack(work / f"kenlm-{VERSION}.tar.gz", work)
         run(["cmake", "-S", str(source), "-B", str(work / "build"), "-DCMAKE_BUILD_TYPE=Release"])

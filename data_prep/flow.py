@@ -5,7 +5,7 @@ over: the next one reads what the latest earlier stage left. Shards are found by
 one, half-written or foreign, is never read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -109,6 +109,12 @@ def shards_into(settings: "PrepSettings", stage: str) -> tuple[Shard, ...]:
         for dataset in datasets
         for path in _shards(settings.layout, _maker(settings, stage, dataset), dataset)
     )
+
+
+def characters_into(settings: "PrepSettings", stage: str, datasets: Iterable[Dataset]) -> int:
+    """Characters of some of the datasets a stage reads."""
+    folders = [settings.layout.folder(_maker(settings, stage, each), each.name) for each in datasets]
+    return sum(Receipt.load(path).characters for folder in folders for path in folder.glob(f"*{RECEIPT_SUFFIX}"))
 
 
 def _maker(settings: "PrepSettings", stage: str, dataset: Dataset) -> str:

@@ -6,12 +6,12 @@ the text exactly, byte for byte, but for U+2581, which SentencePiece uses for th
 """
 
 import functools
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_prep.documents import Document, Record, split_of
+from data_prep import bpe
+from data_prep.documents import Document, Record
 from data_prep.errors import DataError, UsageError
 from data_prep.files import atomic_write, read_shards, sha256_file
 from data_prep.flow import PRODUCT, DocumentShards, documents_shards, finished_datasets
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 UNK, PAD, BOS, EOS = 0, 1, 2, 3
 EXTRA_IDS = tuple(f"<extra_id_{number}>" for number in range(8))
 """Ids 4 to 11; the chat template uses the first two."""
-
-_LONGEST_DOCUMENT = 1 << 30
-"""Bytes; SentencePiece's own limit of 4,192 would skip longer documents without a word."""
 
 
 def stage(settings: PrepSettings) -> Stage:
@@ -53,13 +50,11 @@ def _training_share(settings: PrepSettings, finished: tuple[DocumentShards, ...]
     """The share of the documents that holds about `max_characters`, by the receipts of both sides."""
     layout = settings.layout
     receipts = (Receipt.load(layout.stage_receipt(PRODUCT, each.dataset.name, each.name)) for each in finished)
-    characters = sum(receipt.characters for receipt in receipts)
-    return min(1.0, settings.tokenizer.max_characters / max(characters, 1))
+    return bpe.share(sum(receipt.characters for receipt in receipts), settings.tokenizer.max_characters)
 
 
 def _read_share(shards: tuple[Path, ...], share: float) -> Iterator[Document]:
-    """Documents whose id falls into the share: a function of the id alone, so that reruns train the same model."""
-    return (document for document in read_shards(shards) if share == 1 or split_of(document.id, share) == "heldout")
+    return bpe.take(read_shards(shards), share)
 
 
 def check(settings: PrepSettings) -> None:
@@ -127,39 +122,26 @@ def train(texts: Iterable[str], vocab_size: int) -> bytes:
     Raises:
         DataError: There is no text, or more distinct characters than entries.
     """
-    from sentencepiece import SentencePieceTrainer
-
-    model = io.BytesIO()
-    try:
-        SentencePieceTrainer.train(
-            sentence_iterator=iter(texts),
-            model_writer=model,
-            model_type="bpe",
-            vocab_size=vocab_size,
-            hard_vocab_limit=False,
-            byte_fallback=True,
-            split_digits=True,
-            character_coverage=1.0,
-            normalization_rule_name="identity",
-            add_dummy_prefix=False,
-            remove_extra_whitespaces=False,
-            allow_whitespace_only_pieces=True,
-            max_sentence_length=_LONGEST_DOCUMENT,
-            unk_id=UNK,
-            pad_id=PAD,
-            bos_id=BOS,
-            eos_id=EOS,
-            user_defined_symbols=[*EXTRA_IDS, "\n"],
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        raise DataError(
-            "SentencePiece cannot train on these documents",
-            where=f"tokenizer.vocab_size={vocab_size}",
-            why=" ".join(str(error).split()),
-            fix=f"tokenizer.vocab_size={2 * vocab_size}, or more text",
-        ) from error
-    return model.getvalue()
+    refusal = DataError(
+        "SentencePiece cannot train on these documents",
+        where=f"tokenizer.vocab_size={vocab_size}",
+        fix=f"tokenizer.vocab_size={2 * vocab_size}, or more text",
+    )
+    return bpe.train(
+        texts,
+        vocab_size,
+        refusal,
+        byte_fallback=True,
+        split_digits=True,
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+        allow_whitespace_only_pieces=True,
+        unk_id=UNK,
+        pad_id=PAD,
+        bos_id=BOS,
+        eos_id=EOS,
+        user_defined_symbols=[*EXTRA_IDS, "\n"],
+    )
 
 
 def _write_model(model: Path, ready: Path | None, vocab_size: int, records: Iterable[Record], _tally: Tally) -> Written:

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_prep import jsonl
+from data_prep import bpe, jsonl
 from data_prep.documents import Record
 from data_prep.errors import UsageError
 from data_prep.files import read_shard
-from data_prep.flow import Shard, shard_task, shards_into, written_by
+from data_prep.flow import Shard, characters_into, shard_task, shards_into, written_by
 from data_prep.layout import receipt_path
 from data_prep.perplexity import steps, tokenizers
 from data_prep.perplexity.scores import Scorer
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from data_prep.prep_settings import PrepSettings
 
 NAME = "perplexity"
+
+PIECES_CHARACTERS = 20_000_000
+"""Of real text, for the SentencePiece model: plenty for any number of pieces, and 300 MB of memory."""
 
 
 def stage(settings: "PrepSettings") -> Stage:
@@ -123,13 +126,15 @@ class _Plan:
         return {"train_share": self.rules.train_share, "heldout_fraction": self.rules.heldout_fraction}
 
     def _tokenizer_task(self) -> Task:
-        output = self._side("tokenizer") / "tokenizer.model"
+        output, paths = self._side("tokenizer") / "tokenizer.model", [shard.path for shard in self.trusted]
+        trusted = dict.fromkeys(shard.dataset for shard in self.trusted)
+        share = bpe.share(characters_into(self.settings, NAME, trusted), PIECES_CHARACTERS)
         return Task(
             name="pieces",
-            settings=self._choice() | {"vocab_size": self.rules.vocab_size},
-            inputs=tuple(shard.path for shard in self.trusted),
+            settings=self._choice() | {"vocab_size": self.rules.vocab_size, "share": share},
+            inputs=tuple(paths),
             receipt=receipt_path(output),
-            read=partial(steps.read_part, [shard.path for shard in self.trusted], self.rules, "train"),
+            read=partial(steps.read_for_pieces, paths, self.rules, share),
             write=partial(steps.write_tokenizer, output, self.rules.vocab_size),
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from data_prep import jsonl
+from data_prep import bpe, jsonl
 from data_prep.documents import Document, Record, Reject, split_of
 from data_prep.files import atomic_write, open_binary, read_shard, shard_writer
 from data_prep.perplexity import model, scores, threshold, tokenizers
@@ -34,6 +34,11 @@ def read_part(paths: Sequence[Path], rules: PerplexitySettings, part: Part) -> I
         for document in read_shard(path):
             if part_of(document.group, rules) == part:
                 yield document
+
+
+def read_for_pieces(paths: Sequence[Path], rules: PerplexitySettings, share: float) -> Iterator[Document]:
+    """A share of the trusted documents that are learnt from."""
+    return bpe.take(read_part(paths, rules, "train"), share)
 
 
 def text_fault(value: dict[str, Any]) -> jsonl.Fault | None:

@@ -4,14 +4,13 @@ Nothing is taken from a word: cc_net's and datatrove's normalisation drops categ
 between text and text with wrong vowel signs. Only NFC, and any white space is one space.
 """
 
-import io
-import random
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import regex
 
+from data_prep import bpe
 from data_prep.errors import DataError, UsageError
 from data_prep.perplexity.settings import TokenizerKind
 
@@ -23,9 +22,6 @@ Tokenize = Callable[[str], list[str]]
 
 REMEMBERED_WORDS = 200_000
 """Words whose tokens are kept, the first ones met: nearly all of a text is made of few words. About 70 MB."""
-
-SENTENCEPIECE_LINES = 500_000
-"""What a SentencePiece model is trained on at most, drawn at random from all: enough for any vocabulary."""
 
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d]+|\S")
 _FORGED = regex.compile(r"(?<=<)(?=(?:/?s|unk)>)")
@@ -123,41 +119,11 @@ def train_sentencepiece(texts: Iterable[str], vocab_size: int) -> bytes:
     Raises:
         DataError: There is no text, or too little for any vocabulary.
     """
-    from sentencepiece import SentencePieceTrainer
-
-    model = io.BytesIO()
     composed = (unicodedata.normalize("NFC", text) for text in texts)
-    sample = draw((" ".join(line) for text in composed for line in lines(text)), SENTENCEPIECE_LINES)
-    try:
-        SentencePieceTrainer.train(
-            sentence_iterator=iter(sample),
-            model_writer=model,
-            model_type="bpe",
-            vocab_size=vocab_size,
-            hard_vocab_limit=False,
-            character_coverage=1.0,
-            normalization_rule_name="identity",
-            max_sentence_length=1 << 20,
-            num_threads=1,
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        raise DataError(
-            "SentencePiece cannot train on the trusted real text",
-            where=f"perplexity.vocab_size={vocab_size}",
-            why=" ".join(str(error).split()),
-            fix="give more real text, or perplexity.tokenizer=words, which needs no training",
-        ) from error
-    return model.getvalue()
-
-
-def draw(items: Iterable[str], size: int) -> list[str]:
-    """`size` of the items, all equally likely, the same ones every time (Algorithm R); all if there are fewer."""
-    source = random.Random(0)  # noqa: S311  no secret
-    chosen: list[str] = []
-    for number, item in enumerate(items):
-        if number < size:
-            chosen.append(item)
-        elif (place := source.randrange(number + 1)) < size:
-            chosen[place] = item
-    return chosen
+    refusal = DataError(
+        "SentencePiece cannot train on the trusted real text",
+        where=f"perplexity.vocab_size={vocab_size}",
+        fix="give more real text, or perplexity.tokenizer=words, which needs no training",
+    )
+    sentences = (" ".join(line) for text in composed for line in lines(text))
+    return bpe.train(sentences, vocab_size, refusal, num_threads=1)

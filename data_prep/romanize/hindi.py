@@ -29,7 +29,10 @@ class _Pieces(dict[str, str]):
         self._spell_word = spell_word
 
     def __missing__(self, piece: str) -> str:
-        latin = _WORD.sub(lambda match: self._spell_word(match[0]), piece).translate(_OTHER)
+        if _WORD.fullmatch(piece):
+            latin = self._spell_word(piece)
+        else:
+            latin = _WORD.sub(lambda match: self._spell_word(match[0]), piece).translate(_OTHER)
         if len(piece) <= _LONGEST:
             if len(self) >= _CACHED:
                 self.clear()

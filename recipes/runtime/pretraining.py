@@ -1,6 +1,7 @@
 """Pre-training and continued pre-training with NeMo's MegatronGPTModel."""
 
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -34,7 +35,7 @@ def run(config: DictConfig, metrics_path: Path) -> None:
         model.save_to(str(final_model(config)))
 
 
-def build_model(config: DictConfig, trainer: object) -> object:
+def build_model(config: DictConfig, trainer: object) -> Any:
     """A MegatronGPTModel with the weights of `model.restore_from_path`, or random ones where that is null."""
     from nemo.collections.nlp.models.language_modeling.megatron_gpt_model import MegatronGPTModel
     from nemo.collections.nlp.models.language_modeling.megatron_gpt_sft_model import MegatronGPTSFTModel

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.errors import DataError, UsageError
-from data_prep.layout import Layout
-from data_prep.tokenizer import EXTRA_IDS, _read_share, load, require_chat_tokens, train
+from data_prep.tokenizer import EXTRA_IDS, load, require_chat_tokens, train
 
 from .conftest import ENGLISH, HINDI
 
@@ -59,16 +58,6 @@ def test_a_small_corpus_gives_fewer_entries_than_asked_for() -> None:
 def test_text_that_cannot_train_a_tokenizer_is_named(texts: list[str]) -> None:
     with pytest.raises(DataError, match=r"cannot train(.|\n)*vocab_size=300(.|\n)*vocab_size=600"):
         train(texts, 300)
-
-
-def test_a_large_corpus_is_trained_on_in_part_the_same_each_time(small_prep: Layout) -> None:
-    """SentencePiece holds its text in memory: a share chosen by document id bounds it."""
-    shards = tuple(sorted((small_prep.root / "documents").glob("*/train/*.jsonl.zst")))
-    whole, half = ([item.id for item in _read_share(shards, share)] for share in (1.0, 0.5))
-    assert len(whole) > 100
-    assert set(half) < set(whole)
-    assert 0.3 < len(half) / len(whole) < 0.7
-    assert half == [item.id for item in _read_share(shards, 0.5)]
 
 
 def test_a_missing_or_foreign_model_is_refused(tmp_path: Path) -> None:

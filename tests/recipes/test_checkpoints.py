@@ -53,7 +53,9 @@ def test_a_marker_without_its_checkpoint_goes_too(run_folder) -> None:
 
 def test_a_final_model_of_a_run_that_has_not_ended_is_removed(run_folder) -> None:
     folder = run_folder("a-step=8-last", "a.nemo")
-    assert checkpoints.tidy(folder) == ["removed a.nemo: the run had not ended when it stopped, its end writes a new one"]
+    assert checkpoints.tidy(folder) == [
+        "removed a.nemo: the run had not ended when it stopped, its end writes a new one"
+    ]
     assert left(folder) == {"a-step=8-last"}
 
 

@@ -281,3 +281,15 @@ def test_kenlm_missing_is_told_with_what_it_needs(tmp_path, monkeypatch):
 
 def test_a_good_configuration_passes(tmp_path):
     module.check(make(tmp_path))
+
+
+def test_the_pieces_are_learnt_from_a_bounded_share_of_the_real_text(tmp_path, monkeypatch):
+    """SentencePiece holds its text in memory."""
+    monkeypatch.setattr(module, "PIECES_CHARACTERS", sum(map(len, TEXTS[:60])) // 2)
+    settings = make(tmp_path)
+    run(settings)
+    learnt = {
+        step: sum(Receipt.load(path).counts["in"] for path in settings.layout.side("perplexity", step).rglob("*.json"))
+        for step in ("tokenizer", "text")
+    }
+    assert 0 < learnt["tokenizer"] < 0.8 * learnt["text"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data_prep.errors import DataError, UsageError
 from data_prep.perplexity import tokenizers
-from data_prep.perplexity.tokenizers import draw, lines, load, train_sentencepiece, wordpiece
+from data_prep.perplexity.tokenizers import lines, load, train_sentencepiece, wordpiece
 
 from ..conftest import HINDI
 
@@ -124,17 +124,3 @@ def test_a_missing_or_foreign_vocabulary_is_refused(tmp_path):
     (tmp_path / "vocab.txt").write_text('{"model": {}}')
     with pytest.raises(UsageError, match=r"no line is \[UNK\](.|\n)*BERT"):
         wordpiece(tmp_path / "vocab.txt")
-
-
-def test_drawing_takes_all_of_little_and_a_fixed_even_share_of_much():
-    items = [str(number) for number in range(2000)]
-    assert draw(items[:5], 10) == items[:5]
-    chosen = draw(iter(items), 400)
-    assert chosen == draw(items, 400)
-    assert len(set(chosen)) == 400
-    assert 150 < sum(int(item) < 1000 for item in chosen) < 250
-
-
-def test_only_a_sample_of_a_large_text_is_trained_on(monkeypatch):
-    monkeypatch.setattr(tokenizers, "SENTENCEPIECE_LINES", 3)
-    assert train_sentencepiece(HINDI * 50, 120) != train_sentencepiece(HINDI[:1], 120)

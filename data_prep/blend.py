@@ -148,14 +148,19 @@ def nemo_fragment(blend: BlendPlan, tokenizer_model: str, index_dir: Path) -> di
                 "splits_string": None,
                 "index_mapping_dir": str(index_dir),
             },
-            "tokenizer": {
-                "library": "sentencepiece",
-                "model": tokenizer_model,
-                "type": None,
-                "sentencepiece_legacy": False,
-            },
+            "tokenizer": tokenizer_keys(tokenizer_model),
         }
     }
+
+
+def tokenizer_keys(model: str) -> dict[str, Any]:
+    """NeMo's `model.tokenizer` for the tokenizer the data were made with.
+
+    A Hugging Face tokenizer is read from its folder; naming its file too packs it into the .nemo.
+    """
+    if model.endswith(".json"):
+        return {"library": "huggingface", "model": model, "type": str(Path(model).parent), "use_fast": True}
+    return {"library": "sentencepiece", "model": model, "type": None, "sentencepiece_legacy": False}
 
 
 def _weighted(entries: Iterable[Entry]) -> list[float | str]:

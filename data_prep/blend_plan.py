@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data_prep.documents import KINDS, Kind, Split, primary_language
 from data_prep.errors import DataError
+from data_prep.vocabulary import locate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class BlendSettings:
     """No dataset is read more often. Up to about 4 epochs repeated text is nearly worth new text
     (Muennighoff et al. 2023, arXiv 2305.16264)."""
     tokenizer: Path | None = None
-    """null: `../tokenizer/tokenizer.model` beside tokens_dir."""
+    """A tokenizer.model or tokenizer.json; null: the one in `../tokenizer` beside tokens_dir."""
 
     def __post_init__(self) -> None:
         if self.budget_tokens < 1:
@@ -57,9 +58,9 @@ class BlendSettings:
 
     @property
     def model(self) -> Path:
-        """Absolute path of the tokenizer model."""
-        beside = self.tokens_dir.parent / "tokenizer" / "tokenizer.model"
-        return (self.tokenizer or beside).expanduser().absolute()
+        """Absolute path of the tokenizer's file."""
+        given = (self.tokenizer or self.tokens_dir.parent / "tokenizer").expanduser().absolute()
+        return locate(given) or given
 
 
 @dataclass(frozen=True, kw_only=True)

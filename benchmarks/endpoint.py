@@ -21,9 +21,9 @@ _PLACEHOLDER = re.compile(r"(<ID\d+>)")
 
 def translate(segment: str) -> str:
     """Its like in the other script, placeholders kept."""
-    parts = _PLACEHOLDER.split(segment.lower() if segment.isascii() else segment)
     table = _BACK if any(char in _CONSONANTS for char in segment) else _THERE
-    return "".join(part.upper() if number % 2 else part.translate(table) for number, part in enumerate(parts))
+    parts = _PLACEHOLDER.split(segment)
+    return "".join(part if number % 2 else part.lower().translate(table) for number, part in enumerate(parts))
 
 
 class _Handler(BaseHTTPRequestHandler):

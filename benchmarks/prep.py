@@ -8,9 +8,10 @@ chat example has three sentences. English is translated, and chats there and bac
 it starts, so that its peak is its own. Memory is the largest sum of the resident memory of those processes, sampled
 every 20 ms; CPU is theirs after start-up.
 
-Three stages hold what they learn from in memory up to a bound: the tokenizer (`tokenizer.max_characters`, here
-2 million), the pieces of the perplexity model (5 million characters, reached from --documents 5000 on), and its n-grams
-where lmplz is not built (5 million tokens; with `make lmplz`, `perplexity.memory`).
+Some memory grows up to a bound: what the tokenizer learns from (`tokenizer.max_characters`, here 2 million), the pieces
+of the perplexity model (5 million characters, reached from --documents 5000 on) and its n-grams where lmplz is not
+built (5 million tokens; with `make lmplz`, `perplexity.memory`), and the finished segments of the examples stage
+instruct has tried (`max_examples`, here 4,000 kept ones).
 
 The last lines are the largest ratio of memory at 16x to 1x, and of wall time with one worker to two at 4x without the
 engine's stages (medians of runs that take turns; the machine must have two free cores).
@@ -107,7 +108,13 @@ def settings(folder: Path, url: str) -> dict[str, object]:
         "instruct": {
             "chat": str(folder / "chat.jsonl"),
             "max_length": 4096,
-            "translate": {"enabled": True, "sets": ["sft"], "engine": engine, "back_engine": engine},
+            "translate": {
+                "enabled": True,
+                "sets": ["sft"],
+                "engine": engine,
+                "back_engine": engine,
+                "max_examples": 4_000,
+            },
         },
     }
 

@@ -26,7 +26,7 @@ from data_prep.decontaminate import stage as decontaminate
 from data_prep.dedup import stage as dedup
 from data_prep.errors import UsageError
 from data_prep.files import lock
-from data_prep.flow import CHAIN, PRODUCT, written_by
+from data_prep.flow import CHAIN, folder_of, written_by
 from data_prep.ingest import stage as ingest
 from data_prep.instruct import stage as instruct
 from data_prep.layout import RECEIPT_SUFFIX
@@ -141,9 +141,8 @@ def _remove_leftovers(console: Console, settings: PrepSettings, stage: Stage) ->
     if stage.name not in CHAIN:
         return
     expected = {task.receipt for task in stage.tasks}
-    folder = PRODUCT if stage.name in ("split", "romanize") else stage.name
     for dataset in written_by(settings, stage.name):
-        for path in sorted(settings.layout.folder(folder, dataset.name).glob(f"*{RECEIPT_SUFFIX}")):
+        for path in sorted(settings.layout.folder(folder_of(stage.name), dataset.name).glob(f"*{RECEIPT_SUFFIX}")):
             if path not in expected:
                 for output in Receipt.load(path).outputs:
                     (path.parent / output).unlink(missing_ok=True)

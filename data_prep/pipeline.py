@@ -52,7 +52,8 @@ STAGES: dict[str, ModuleType] = {
     "instruct": instruct,
     "audit": audit,
 }
-"""In order. Each has `stage(settings)` and, where something can be refused before any work, `check(settings)`."""
+"""In order. Each has `stage(settings)`; `check(settings)` where something can be refused before any work; and
+`notices(settings)` where it does less than a user may expect, a line each."""
 
 
 def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
@@ -65,6 +66,8 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     settings = load(PrepSettings, configs, overrides)
     check(settings)
     console = make_console()
+    for line in notices(settings):
+        console.print(line, soft_wrap=True)
     if dry_run:
         _print_plan(console, settings)
         return 0
@@ -100,6 +103,12 @@ def check(settings: PrepSettings) -> None:
     for name, module in STAGES.items():
         if hasattr(module, "check") and settings.is_enabled(name):
             module.check(settings)
+
+
+def notices(settings: PrepSettings) -> list[str]:
+    """What the chosen stages do less than a user may expect."""
+    having = [name for name in chosen(settings) if hasattr(STAGES[name], "notices")]
+    return [f"{name}: {line}" for name in having for line in STAGES[name].notices(settings)]
 
 
 def _require_earlier(settings: PrepSettings, wanted: str) -> None:

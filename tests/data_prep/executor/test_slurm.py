@@ -109,3 +109,8 @@ def test_a_refused_submission_names_the_script_and_what_to_check(cluster: Path) 
 def test_the_executor_is_described_in_the_logs(cluster: Path) -> None:
     run(cluster, "a")
     assert json.loads((cluster / "logs" / "executor.json").read_text())["world_size"] == 1
+
+
+def test_a_queue_cannot_be_asked_without_a_pause() -> None:
+    with pytest.raises(ValueError, match=r"poll_seconds 0 is not a time to wait(.|\n)*15"):
+        SlurmSettings(partition="cpu", poll_seconds=0)

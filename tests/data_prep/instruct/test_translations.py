@@ -276,4 +276,4 @@ def test_a_side_without_examples_is_an_error_with_its_numbers(run: Run, monkeypa
     monkeypatch.setattr(instruct, "split_of", lambda *_: "train")
     message = r"sft: \d+ training and 0 validation examples(.|\n)*at least one of each(.|\n)*validation_fraction=0\.3"
     with pytest.raises(DataError, match=message):
-        run()
+        run("out", [GOOD])

@@ -22,7 +22,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -116,3 +116,33 @@ def _unreadable(index: Path, found: str) -> DataError:
         where=str(index),
         fix="run `langadapt prep` again: it makes what is missing or damaged",
     )
+
+
+INTEGER_DTYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 8: "uint16"}
+"""Codes of megatron-core's DType that can hold token ids; 6 and 7 are floats."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexHeader:
+    """The first 34 bytes of an index, as they stand there."""
+
+    magic: bytes
+    version: int
+    dtype_code: int
+    sequences: int
+    entries: int
+    """Of the document index: documents + 1."""
+
+    SIZE: ClassVar[int] = _HEADER.size
+    MAGIC: ClassVar[bytes] = _MAGIC
+    VERSION: ClassVar[int] = _VERSION
+
+
+def read_header(index: Path) -> IndexHeader | None:
+    """The header of an index, unchecked; None if the file is shorter."""
+    with index.open("rb") as file:
+        packed = file.read(_HEADER.size)
+    if len(packed) < _HEADER.size:
+        return None
+    magic, version, code, sequences, entries = _HEADER.unpack(packed)
+    return IndexHeader(magic=magic, version=version, dtype_code=code, sequences=sequences, entries=entries)

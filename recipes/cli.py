@@ -77,6 +77,12 @@ VERBS: dict[str, Verb] = {
         example="langadapt blend nemo_configs/data/blend_tiny.yaml tokens_dir=runs/demo/data/tokens "
         "output=runs/demo/blend/cpt.yaml",
     ),
+    "fertility": Verb(
+        module="data_prep.fertility.verb",
+        help="what candidate tokenizers make of each language, and whether one needs more pieces",
+        example="langadapt fertility nemo_configs/data/fertility.yaml documents=runs/demo/data/documents "
+        "tokenizers.base=runs/demo/data/tokenizer/tokenizer.model output=runs/demo/fertility.json",
+    ),
     "verify": Verb(
         module="recipes.verify",
         help="read token datasets whole: files, index, ids, ends of documents, receipt, tokenizer",

@@ -6,21 +6,19 @@ datasets are read before the exit, with code 1 if one is faulty. The checks are 
 
 import functools
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 from rich.table import Table
 
+from data_prep import vocabulary
 from data_prep.console import make_console, progress
 from data_prep.errors import UsageError
-from data_prep.files import sha256_file
 from data_prep.layout import PREFIX_SUFFIX, RECEIPT_SUFFIX, Layout, append_suffix, receipt_path
 from data_prep.settings import load, read_yaml
-from data_prep.tokenizer import load as load_tokenizer
 from data_prep.verify.check import ModelTokenizer, Report, verify
 from data_prep.verify.faults import MEANINGS
 from data_prep.verify.samples import sample_documents
@@ -56,14 +54,10 @@ class VerifySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Tokenizer:
-    """A tokenizer: what checks need to know of it, and the text of ids."""
+    """What checks need to know of a tokenizer, and the text of ids."""
 
     facts: ModelTokenizer
-    processor: Any
-
-    def text(self, ids: list[int]) -> str:
-        """The text of the ids, end of document included."""
-        return str(self.processor.decode(ids))
+    text: Callable[[list[int]], str]
 
 
 def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
@@ -119,7 +113,12 @@ def _in_folder(folder: Path) -> list[Path]:
     for suffix in (".bin", RECEIPT_SUFFIX):
         found = folder.rglob(f"*{PREFIX_SUFFIX}{suffix}")
         names |= {path.with_name(path.name.removesuffix(suffix)) for path in found}
-    return sorted(names)
+    return sorted(name for name in names if not _is_side_file(name.relative_to(folder)))
+
+
+def _is_side_file(path: Path) -> bool:
+    """Whether it lies in a folder such as `_parts`: data preparation has not finished with it."""
+    return any(part.startswith("_") for part in path.parts)
 
 
 def _of_fragment(path: Path) -> list[Path]:
@@ -135,7 +134,7 @@ def _of_fragment(path: Path) -> list[Path]:
 
 def _given_tokenizer(settings: VerifySettings) -> Tokenizer | None:
     if settings.model is None:
-        return read_tokenizer(settings.tokenizer.expanduser()) if settings.tokenizer else None
+        return _load(settings.tokenizer.expanduser()) if settings.tokenizer else None
     inside = nemo_file.read_tokenizer(settings.model.expanduser(), "model")
     if inside is None:
         raise UsageError(
@@ -144,22 +143,25 @@ def _given_tokenizer(settings: VerifySettings) -> Tokenizer | None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tokenizer.model"
         path.write_bytes(inside)
-        return read_tokenizer(path, f"the tokenizer in {settings.model}")
+        return _load(path, f"the tokenizer in {settings.model}")
 
 
 def _tokenizer_beside(prefix: Path) -> Tokenizer | None:
     """The one `langadapt prep` left beside the tokens folder; another tool's datasets may lie anywhere."""
-    path = Layout(prefix.parents[2]).tokenizer if len(prefix.parents) > 2 else None
-    return read_tokenizer(path) if path and path.is_file() and receipt_path(prefix).is_file() else None
+    if len(prefix.parents) < 3 or not receipt_path(prefix).is_file():
+        return None
+    folder = Layout(prefix.parents[2]).tokenizer.parent
+    found = any((folder / name).is_file() for name in (vocabulary.JSON_NAME, vocabulary.SENTENCEPIECE_NAME))
+    return _load(folder) if found else None
 
 
 @functools.cache
-def read_tokenizer(path: Path, name: str = "") -> Tokenizer:
-    """A SentencePiece model; `name` stands in messages for its path."""
-    processor = load_tokenizer(path)
-    known = KnownIds(size=processor.get_piece_size(), eod_id=processor.eos_id())
-    facts = ModelTokenizer(name=name or str(path), sha256=sha256_file(path), known=known)
-    return Tokenizer(facts=facts, processor=processor)
+def _load(path: Path, name: str = "") -> Tokenizer:
+    """A tokenizer; `name` stands in messages for its path."""
+    loaded = vocabulary.load(path)
+    known = KnownIds(size=loaded.size, eod_id=loaded.eod_id)
+    facts = ModelTokenizer(name=name or str(loaded.path), sha256=loaded.sha256, known=known)
+    return Tokenizer(facts=facts, text=loaded.decode)
 
 
 def _reports(prefixes: list[Path], tokenizers: list[Tokenizer | None], workers: int) -> Iterator[Report]:

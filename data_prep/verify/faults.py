@@ -2,11 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from data_prep.indexed_dataset import Array
 
 MEANINGS = {
     "missing_file": "half of the pair is not there",

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.indexed_dataset import INTEGER_DTYPES, IndexHeader, read_header
-from data_prep.verify.faults import Array, Findings
+from data_prep.indexed_dataset import INTEGER_DTYPES, Array, IndexHeader, read_header
+from data_prep.verify.faults import Findings
 
 BLOCK = 1 << 17
 """Entries of an array held at once: 1 MiB of int64."""

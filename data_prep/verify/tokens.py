@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.verify.faults import Array, Findings
+from data_prep.indexed_dataset import Array
+from data_prep.verify.faults import Findings
 
 BLOCK = 1 << 22
 """Bytes read at once; a multiple of every size of id."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from data_prep.layout import Layout, append_suffix, receipt_path
 from data_prep.receipts import Receipt, describe_inputs, describe_outputs
 from recipes import cli
 from recipes.verify import find_prefixes
+from tests.data_prep.fertility.tokenizers import byte_level
 from tests.training_inputs import make_nemo, make_tokenizer
 
 NAME = "news.hi-Deva.real"
@@ -90,6 +92,8 @@ def test_a_folder_stands_for_every_dataset_below_it_whole_or_not(layout: Layout)
     Path(f"{half}.bin").write_bytes(b"")
     Path(f"{gone}.idx").write_bytes(b"")
     receipt_path(empty).write_text("{}")
+    (layout.tokens / "_parts").mkdir()
+    (layout.tokens / "_parts" / "00000.idx").write_bytes(b"half written")
     (layout.root / "perplexity").mkdir()
     (layout.root / "perplexity" / "model.bin").write_bytes(b"no tokens")
     assert find_prefixes([str(layout.root)]) == [empty, gone, half, layout.prefix(NAME, "train")]
@@ -211,12 +215,24 @@ def test_the_tokenizer_of_a_checkpoint_is_held_against_the_receipt(layout: Layou
     assert "  fix: tokenizer=PATH of the one it was made with; or tokenise the text again with the model's\n" in shown
 
 
+def test_a_hugging_face_tokenizer_is_held_against_the_receipt(layout: Layout, prefix: Path, capsys) -> None:
+    """The text means nothing: the dataset was not made with it, and is said to be."""
+    folder = byte_level(layout.root / "other", ["some words"])
+    receipt = Receipt.load(receipt_path(prefix))
+    details = receipt.details | {"tokenizer_sha256": sha256_file(folder / "tokenizer.json")}
+    assert verify(prefix, f"tokenizer={folder}") == 1
+    assert f"    {folder}/tokenizer.json: SHA-256 " in capsys.readouterr().out
+    replace(receipt, details=details).write(receipt_path(prefix))
+    assert verify(prefix, f"tokenizer={folder}", "samples=1") == 0
+    assert "document 0 begins:" in capsys.readouterr().out
+
+
 def test_a_tokenizer_that_cannot_be_had_is_wrong_usage(layout: Layout, prefix: Path, capsys) -> None:
     bare = make_nemo(layout.root / "bare.nemo", OmegaConf.create({}))
     assert verify(prefix, f"model={bare}") == 2
     assert f"{bare} holds no SentencePiece tokenizer" in capsys.readouterr().err
     assert verify(prefix, "tokenizer=nowhere.model") == 2
-    assert "this tokenizer model does not exist" in capsys.readouterr().err
+    assert "this tokenizer does not exist" in capsys.readouterr().err
 
 
 def test_a_tokenizer_made_anew_since_is_the_wrong_one(layout: Layout, prefix: Path, capsys) -> None:

@@ -4,7 +4,6 @@ A word is a prefix, one of its two files, a folder (everything below it), or a f
 datasets are read before the exit, with code 1 if one is faulty. The checks are in data_prep/verify/.
 """
 
-import functools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -35,9 +34,9 @@ class VerifySettings:
 
     prefix: tuple[str, ...]
     tokenizer: Path | None = None
-    """The model's; null: `../tokenizer/tokenizer.model` beside the tokens folder of datasets with a receipt."""
+    """The model's; null: what lies in `../tokenizer` beside the tokens folder of datasets with a receipt."""
     model: Path | None = None
-    """A .nemo whose own tokenizer is taken."""
+    """A .nemo whose own SentencePiece tokenizer is taken."""
     samples: int = 0
     """Documents of each sound dataset to show as text."""
     workers: int = 1
@@ -155,7 +154,6 @@ def _tokenizer_beside(prefix: Path) -> Tokenizer | None:
     return _load(folder) if found else None
 
 
-@functools.cache
 def _load(path: Path, name: str = "") -> Tokenizer:
     """A tokenizer; `name` stands in messages for its path."""
     loaded = vocabulary.load(path)

@@ -18,7 +18,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.table import Table
 
-from data_prep import split, tokenize, tokenizer
+from data_prep import split, tokenizer
 from data_prep.audit import stage as audit
 from data_prep.clean import stage as clean
 from data_prep.console import make_console
@@ -36,6 +36,7 @@ from data_prep.receipts import Receipt
 from data_prep.romanize import stage as romanize
 from data_prep.settings import load
 from data_prep.tasks import Done, Stage, run_step
+from data_prep.tokenize import stage as tokenize
 from data_prep.translate import stage as translate
 
 STAGES: dict[str, ModuleType] = {

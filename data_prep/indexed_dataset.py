@@ -23,7 +23,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,9 @@ _HEADER = struct.Struct("<9sQBQQ")
 _MAGIC = b"MMIDIDX\x00\x00"
 _VERSION = 1
 _DTYPE_CODES = {"uint16": 8, "int32": 4}
+INTEGER_DTYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 8: "uint16"}
+"""Codes of megatron-core's DType that can hold token ids; 6 and 7 are floats."""
+
 _UINT16_VOCABULARY = 65_500
 _CHUNK = 1 << 20
 
@@ -52,6 +55,22 @@ class DatasetSize:
     sequences: int
     documents: int
     tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexHeader:
+    """The first 34 bytes of an index, as they stand there."""
+
+    magic: bytes
+    version: int
+    dtype_code: int
+    sequences: int
+    entries: int
+    """Of the document index: documents + 1."""
+
+    SIZE: ClassVar[int] = _HEADER.size
+    MAGIC: ClassVar[bytes] = _MAGIC
+    VERSION: ClassVar[int] = _VERSION
 
 
 def token_dtype(vocab_size: int) -> str:
@@ -134,6 +153,16 @@ def remove_dataset(prefix: Path) -> None:
     """Remove a pair, index first."""
     for suffix in (".idx", ".bin"):
         append_suffix(prefix, suffix).unlink(missing_ok=True)
+
+
+def read_header(index: Path) -> IndexHeader | None:
+    """The header of an index, unchecked; None if the file is shorter."""
+    with index.open("rb") as file:
+        packed = file.read(_HEADER.size)
+    if len(packed) < _HEADER.size:
+        return None
+    magic, version, code, sequences, entries = _HEADER.unpack(packed)
+    return IndexHeader(magic=magic, version=version, dtype_code=code, sequences=sequences, entries=entries)
 
 
 def read_size(prefix: Path) -> DatasetSize:

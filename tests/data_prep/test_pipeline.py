@@ -170,3 +170,8 @@ def test_receipts_chain_from_the_source_to_the_tokens(tmp_path: Path) -> None:
     tokens = json.loads(prefix.with_name(prefix.name + ".receipt.json").read_text())
     written = documents["outputs"]["train/00000.jsonl.zst"]["sha256"]
     assert tokens["inputs"]["../../documents/small.en-Latn.real/train/00000.jsonl.zst"] == written
+
+
+def test_what_a_stage_does_less_than_expected_is_said_first(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prep(corpus, "clean.enabled=true", "sources.1.lang=bn-Beng", "romanize.enabled=false", dry_run=True)
+    assert capsys.readouterr().out.startswith("clean: no function words of bn-Beng are known")

@@ -63,6 +63,8 @@ class Used:
     wall: float
     cpu: float
     peak: float
+    said: str
+    """Its output and its errors."""
 
 
 def run_measured(command: Sequence[str], environment: dict[str, str] | None = None) -> Used:
@@ -81,9 +83,10 @@ def run_measured(command: Sequence[str], environment: dict[str, str] | None = No
             time.sleep(0.02)
         wall = time.monotonic() - started
         said.seek(0)
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command, stderr=said.read())
-    return Used(wall=wall, cpu=sum(used.values()), peak=peak / 2**20)
+        text = said.read()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, stderr=text)
+    return Used(wall=wall, cpu=sum(used.values()), peak=peak / 2**20, said=text)
 
 
 def _sample(process: psutil.Process, used: dict[int, float]) -> int:

@@ -10,8 +10,9 @@ asked for. Every rival ends in `.bin/.idx` with an end-of-document token; ours r
 hashes what it reads and writes, and merges; the others read one plain file (datatrove one a task). "bare, in memory" is
 gigatoken alone, from a list of texts to arrays; "bare, from file" reads the plain file itself. Both keep all in memory.
 
-Processes are measured with all they start; a run on one document is taken off. Slow rivals get an eighth of the text.
-Bytes are compared with ours. Medians of runs that take turns; MB are of UTF-8 text.
+Each run measures itself after its imports; what one document takes is taken off. CPU seconds of ours and datatrove's
+are of one worker, whose process is the whole run; wall seconds and memory (of all processes) are of --workers. Slow
+rivals get an eighth of the text. Bytes are compared with ours. Medians of runs that take turns; MB are of text.
 
 Megatron-LM comes from a checkout: git clone https://github.com/NVIDIA/Megatron-LM. Its head wants Python 3.12, triton
 and, for preprocess_data_fast.py, awkward; name an interpreter that has them, or add them by PYTHONPATH. What could not
@@ -28,7 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def run_ours(given: Path, tokenizer: Path, workers: int) -> None:
 
 
 def run_bare(given: Path, tokenizer: Path, workers: int, *, from_file: bool) -> None:
-    """Only the library, on as many threads as others have workers; prints what it took by itself."""
+    """Only the library, on as many threads as others have workers; what it starts with is not measured."""
     os.environ["RAYON_NUM_THREADS"] = str(workers)
     import gigatoken
 
@@ -80,16 +81,34 @@ def run_bare(given: Path, tokenizer: Path, workers: int, *, from_file: bool) -> 
     source, _ = gigatoken_source.read(vocabulary.load(tokenizer))
     model, plain = gigatoken.Tokenizer.from_json(source), given / "text.jsonl"
     texts = [] if from_file else [json.loads(line)["text"] for line in plain.open("rb")]
-    before, wall = _cpu_seconds(), time.monotonic()
-    ids = model.encode_files(gigatoken.JsonlFileSource([plain])) if from_file else model.encode_batch(texts)
-    wall, cpu = time.monotonic() - wall, _cpu_seconds() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"cpu": cpu, "wall": wall, "peak": peak, "documents": len(ids)}))
+    encode = partial(model.encode_files, gigatoken.JsonlFileSource([plain]))
+    tell(encode if from_file else partial(model.encode_batch, texts))
+
+
+def tell(work: Callable[[], object]) -> None:
+    """Do some work and print the seconds it took, of this process and of those it waited for."""
+    before, started = _cpu_seconds(), time.monotonic()
+    work()
+    print(json.dumps({"cpu": _cpu_seconds() - before, "wall": time.monotonic() - started}), flush=True)
 
 
 def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+MEGATRON = """
+import importlib.util, json, resource, sys, time
+sys.argv = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("tool", sys.argv[0])
+tool = sys.modules["tool"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+used = lambda: sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+before, started = used(), time.monotonic()
+tool.main()
+print(json.dumps({"cpu": used() - before, "wall": time.monotonic() - started}), flush=True)
+"""
+"""Runs one of Megatron-LM's tools as `tell` does, under an interpreter of its own."""
 
 
 def run_datatrove(given: Path, tokenizer: Path, workers: int) -> None:
@@ -142,12 +161,12 @@ class Bench:
         """In the order of the table."""
         return (OURS, BARE, BARE_FILE, *((FAST_MEGATRON, SLOW_MEGATRON) if self.megatron else ()), DATATROVE)
 
-    def command(self, side: str, given: Input, tokenizer: Tokenizer) -> list[str]:
+    def command(self, side: str, given: Input, tokenizer: Tokenizer, workers: int) -> list[str]:
         """The process of one side on one input."""
         if side in SIDES:
             own = tokenizer.own if side != DATATROVE else tokenizer.folder / "tokenizer.json"
             words = ["--side", side, "--input", str(given.folder), "--tokenizer", str(own)]
-            return [sys.executable, "-m", "benchmarks.tokenize", *words, "--workers", str(self.workers)]
+            return [sys.executable, "-m", "benchmarks.tokenize", *words, "--workers", str(workers)]
         shutil.rmtree(given.folder / side, ignore_errors=True)
         (given.folder / side).mkdir()
         words = [f"{self.megatron}/tools/{side}", "--input", str(given.plain), "--append-eod"]
@@ -156,26 +175,27 @@ class Bench:
             words += ["--tokenizer-type", "GPTSentencePieceTokenizer", "--tokenizer-model", str(tokenizer.own)]
         else:
             words += ["--tokenizer-type", "HuggingFaceTokenizer", "--tokenizer-model", str(tokenizer.folder)]
-        words += ["--workers", str(self.workers)] if side == SLOW_MEGATRON else ["--use-gigatoken"]
-        return [self.python, *words]
+        words += ["--workers", str(workers)] if side == SLOW_MEGATRON else ["--use-gigatoken"]
+        return [self.python, "-c", MEGATRON, *words]
 
     def measure(self, side: str, given: Input, one: Input, tokenizer: Tokenizer) -> Used:
         """What encoding took; a CalledProcessError says that the side cannot run."""
+        if side in (BARE, BARE_FILE):
+            return self.told(side, given, tokenizer, self.workers)
+        base, used = (self.told(side, each, tokenizer, self.workers) for each in (one, given))
+        cpu = used.cpu - base.cpu
+        if side in (OURS, DATATROVE):
+            base_cpu, cpu = (self.told(side, each, tokenizer, 1).cpu for each in (one, given))
+            cpu -= base_cpu
+        return replace(used, wall=max(used.wall - base.wall, 0.01), cpu=max(cpu, 0.01))
+
+    def told(self, side: str, given: Input, tokenizer: Tokenizer, workers: int) -> Used:
+        """Seconds as a run says them, and the memory it was seen to take."""
         path = os.pathsep.join(filter(None, (str(self.megatron or ""), os.environ.get("PYTHONPATH"))))
         environment = os.environ | ({} if side in SIDES else {"PYTHONPATH": path})
-        command = self.command(side, given, tokenizer)
-        if side in (BARE, BARE_FILE):
-            return _told(command)
-        start_up = run_measured(self.command(side, one, tokenizer), environment)
-        used = run_measured(command, environment)
-        return Used(wall=max(used.wall - start_up.wall, 0.01), cpu=max(used.cpu - start_up.cpu, 0.01), peak=used.peak)
-
-
-def _told(command: list[str]) -> Used:
-    """What a bare side says of itself; its peak is its whole process's."""
-    done = subprocess.run(command, cwd=REPOSITORY_ROOT, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout.splitlines()[-1])
-    return Used(wall=told["wall"], cpu=told["cpu"], peak=told["peak"])
+        used = run_measured(self.command(side, given, tokenizer, workers), environment)
+        seconds = json.loads(next(line for line in used.said.splitlines() if line.startswith('{"cpu"')))
+        return replace(used, **seconds)
 
 
 def same_bytes(side: str, given: Input) -> str:
@@ -199,13 +219,13 @@ def compare(bench: Bench, inputs: dict[str, Input], tokenizer: Tokenizer) -> dic
             except subprocess.CalledProcessError as error:
                 lines = (error.stderr or "").strip().splitlines() or ["without a word"]
                 print(f"{side} could not run with {tokenizer.name}: {lines[-1]}", flush=True)
-    run_measured(bench.command(OURS, inputs["slow"], tokenizer))
+    bench.told(OURS, inputs["slow"], tokenizer, bench.workers)
     found = {}
     for side, used in runs.items():
         if used:
             given = inputs["slow" if side in SLOW else "whole"]
-            middle = Used(**{name: median([getattr(each, name) for each in used]) for name in ("wall", "cpu", "peak")})
-            found[side] = (given.megabytes, middle, same_bytes(side, given))
+            middle = {name: median([getattr(each, name) for each in used]) for name in ("wall", "cpu", "peak")}
+            found[side] = (given.megabytes, replace(used[0], **middle), same_bytes(side, given))
     return found
 
 
@@ -227,7 +247,8 @@ def main() -> None:
     """Prints a table a text and tokenizer, the memory as the text grows, and the ratios on the last lines."""
     given = _arguments()
     if given.side:
-        SIDES[given.side](given.input, given.tokenizer, given.workers)
+        work = partial(SIDES[given.side], given.input, given.tokenizer, given.workers)
+        work() if given.side in (BARE, BARE_FILE) else tell(work)
         return
     bench = Bench(
         workers=given.workers,
@@ -251,7 +272,7 @@ def main() -> None:
                     found = compare(bench, inputs, tokenizer)
                     print_table(f"{text}, {tokenizer.name}", found)
                     results.append(found)
-        grown = [run_measured(bench.command(OURS, inputs[part], tokenizer)).peak for part in ("slow", "whole")]
+        grown = [bench.told(OURS, inputs[part], tokenizer, bench.workers).peak for part in ("slow", "whole")]
     print(machine_facts())
     print(f"peak memory at {SLOW_SHARE} times the text: {grown[1] / grown[0]:.2f} times")
     for rival in bench.sides()[1:]:

@@ -71,7 +71,7 @@ def write_part(prefix: Path, shard: Path, tokens: Tokens, _records: Iterable[Rec
         encoder: Encoder = Proved(loaded)
         counts = _encode(prefix, shard, tokens, loaded, encoder)
     except Refused as found:
-        logger.info("{}, which takes its place", found)
+        logger.info("{}: {} encodes instead", found, loaded.library)
         encoder = Reference(loaded, str(found))
         counts = _encode(prefix, shard, tokens, loaded, encoder)
     used = {"encoder": encoder.library, "checked_texts": encoder.checked, "fallback": encoder.fallback}

@@ -1,6 +1,6 @@
 """Stage tokenize beside Megatron-LM's tools, datatrove's Megatron tokenizer and the bare library, on the same text.
 
-    python -m benchmarks.tokenize [--megabytes 64] [--hindi FILE.jsonl ...] [--english FILE.jsonl ...]
+    python -m benchmarks.tokenize [--megabytes 128] [--hindi FILE.jsonl ...] [--english FILE.jsonl ...]
         [--megatron-lm FOLDER [--megatron-python PYTHON]] [--vocabularies 32000 256000] [--repetitions 3] [--workers 2]
 
 Hindi text, and Hindi and English mixed, is made of the sentences of the given files (`text` fields) with one word in
@@ -8,11 +8,11 @@ twenty made of the halves of two others, so that new words never end, as in real
 tokenizer trains it) and byte-level BPE (Llama 3's pattern) are trained on it; a small text gives fewer entries than
 asked for. Every rival ends in `.bin/.idx` with an end-of-document token; ours reads zstd shards, checks as it goes,
 hashes what it reads and writes, and merges; the others read one plain file (datatrove one a task). "bare, in memory" is
-gigatoken alone, from a list of texts to arrays; "bare, from file" reads the plain file itself. Both keep all in memory.
+gigatoken alone, from a list of texts to arrays; "bare, from shards" reads what ours reads. Both keep all in memory.
 
 Each run measures itself after its imports; what one document takes is taken off. CPU seconds of ours and datatrove's
 are of one worker, whose process is the whole run; wall seconds and memory (of all processes) are of --workers. Slow
-rivals get an eighth of the text. Bytes are compared with ours. Medians of runs that take turns; MB are of text.
+rivals get a sixteenth of it. Bytes are compared with ours. Medians of runs that take turns; MB are of text.
 
 Megatron-LM comes from a checkout: git clone https://github.com/NVIDIA/Megatron-LM. Its head wants Python 3.12, triton
 and, for preprocess_data_fast.py, awkward; name an interpreter that has them, or add them by PYTHONPATH. What could not
@@ -21,8 +21,8 @@ run is named with its reason.
 
 import argparse
 import json
+import math
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -51,8 +51,8 @@ from data_prep.layout import REPOSITORY_ROOT, append_suffix
 from data_prep.tasks import Task, no_records, run_step
 
 SAMPLE = REPOSITORY_ROOT / "data_prep" / "sample_corpus"
-SLOW_SHARE = 8
-OURS, BARE, BARE_FILE, DATATROVE = "langadapt", "bare, in memory", "bare, from file", "datatrove"
+SLOW_SHARE, SHORTEST = 16, 0.2
+OURS, BARE, BARE_FILE, DATATROVE = "langadapt", "bare, in memory", "bare, from shards", "datatrove"
 SLOW_MEGATRON, FAST_MEGATRON = "preprocess_data.py", "preprocess_data_fast.py"
 SLOW = (SLOW_MEGATRON, DATATROVE)
 
@@ -79,34 +79,32 @@ def run_bare(given: Path, tokenizer: Path, workers: int, *, from_file: bool) -> 
     from data_prep.tokenize import gigatoken_source
 
     source, _ = gigatoken_source.read(vocabulary.load(tokenizer))
-    model, plain = gigatoken.Tokenizer.from_json(source), given / "text.jsonl"
-    texts = [] if from_file else [json.loads(line)["text"] for line in plain.open("rb")]
-    encode = partial(model.encode_files, gigatoken.JsonlFileSource([plain]))
-    tell(encode if from_file else partial(model.encode_batch, texts))
+    model = gigatoken.Tokenizer.from_json(source)
+    if from_file:
+        shards = sorted(settings(given, tokenizer).layout.folder("documents", DATASET.name).glob("train/*.zst"))
+        tell(partial(model.encode_files, gigatoken.JsonlFileSource(shards)))
+    else:
+        with (given / "text.jsonl").open("rb") as lines:
+            texts = [json.loads(line)["text"] for line in lines]
+        tell(partial(model.encode_batch, texts))
 
 
 def tell(work: Callable[[], object]) -> None:
     """Do some work and print the seconds it took, of this process and of those it waited for."""
-    before, started = _cpu_seconds(), time.monotonic()
+    before, started = sum(os.times()[:4]), time.monotonic()
     work()
-    print(json.dumps({"cpu": _cpu_seconds() - before, "wall": time.monotonic() - started}), flush=True)
-
-
-def _cpu_seconds() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    print(json.dumps({"cpu": sum(os.times()[:4]) - before, "wall": time.monotonic() - started}), flush=True)
 
 
 MEGATRON = """
-import importlib.util, json, resource, sys, time
+import importlib.util, json, os, sys, time
 sys.argv = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("tool", sys.argv[0])
 tool = sys.modules["tool"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tool)
-used = lambda: sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-before, started = used(), time.monotonic()
+before, started = sum(os.times()[:4]), time.monotonic()
 tool.main()
-print(json.dumps({"cpu": used() - before, "wall": time.monotonic() - started}), flush=True)
+print(json.dumps({"cpu": sum(os.times()[:4]) - before, "wall": time.monotonic() - started}), flush=True)
 """
 """Runs one of Megatron-LM's tools as `tell` does, under an interpreter of its own."""
 
@@ -180,14 +178,11 @@ class Bench:
 
     def measure(self, side: str, given: Input, one: Input, tokenizer: Tokenizer) -> Used:
         """What encoding took; a CalledProcessError says that the side cannot run."""
-        if side in (BARE, BARE_FILE):
-            return self.told(side, given, tokenizer, self.workers)
-        base, used = (self.told(side, each, tokenizer, self.workers) for each in (one, given))
-        cpu = used.cpu - base.cpu
-        if side in (OURS, DATATROVE):
-            base_cpu, cpu = (self.told(side, each, tokenizer, 1).cpu for each in (one, given))
-            cpu -= base_cpu
-        return replace(used, wall=max(used.wall - base.wall, 0.01), cpu=max(cpu, 0.01))
+        inputs = [given] if side in (BARE, BARE_FILE) else [given, one]
+        used, *base = (self.told(side, each, tokenizer, self.workers) for each in inputs)
+        alone = (self.told(side, each, tokenizer, 1) for each in inputs) if side in (OURS, DATATROVE) else (used, *base)
+        cpu, *base_cpu = (each.cpu for each in alone)
+        return replace(used, wall=used.wall - sum(each.wall for each in base), cpu=cpu - sum(base_cpu))
 
     def told(self, side: str, given: Input, tokenizer: Tokenizer, workers: int) -> Used:
         """Seconds as a run says them, and the memory it was seen to take."""
@@ -210,37 +205,41 @@ def same_bytes(side: str, given: Input) -> str:
 
 def compare(bench: Bench, inputs: dict[str, Input], tokenizer: Tokenizer) -> dict[str, tuple[float, Used, str]]:
     """Megabytes, medians and bytes of every side that could run."""
-    runs: dict[str, list[Used]] = {}
+    runs: dict[str, list[Used]] = {side: [] for side in bench.sides()}
+    of = {side: inputs["slow" if side in SLOW else "whole"] for side in runs}
     for _ in range(bench.repetitions):
-        for side in bench.sides():
-            given = inputs["slow" if side in SLOW else "whole"]
+        for side in list(runs):
             try:
-                runs.setdefault(side, []).append(bench.measure(side, given, inputs["one"], tokenizer))
+                runs[side].append(bench.measure(side, of[side], inputs["one"], tokenizer))
             except subprocess.CalledProcessError as error:
-                lines = (error.stderr or "").strip().splitlines() or ["without a word"]
+                del runs[side]
+                lines = error.stderr.strip().splitlines() or ["without a word"]
                 print(f"{side} could not run with {tokenizer.name}: {lines[-1]}", flush=True)
     bench.told(OURS, inputs["slow"], tokenizer, bench.workers)
     found = {}
     for side, used in runs.items():
-        if used:
-            given = inputs["slow" if side in SLOW else "whole"]
-            middle = {name: median([getattr(each, name) for each in used]) for name in ("wall", "cpu", "peak")}
-            found[side] = (given.megabytes, replace(used[0], **middle), same_bytes(side, given))
+        middle = {name: median([getattr(each, name) for each in used]) for name in ("wall", "cpu", "peak")}
+        found[side] = (of[side].megabytes, replace(used[0], **middle), same_bytes(side, of[side]))
     return found
 
 
 def print_table(title: str, found: dict[str, tuple[float, Used, str]]) -> None:
     rows = [
-        [side, f"{size:.0f}", f"{size / used.wall:.1f}", f"{size / used.cpu:.1f}", f"{used.peak:.0f}", same]
+        [side, f"{size:.0f}", speed(size, used.wall), speed(size, used.cpu), f"{used.peak:.0f}", same]
         for side, (size, used, same) in found.items()
     ]
     print(title, table(["", "MB", "MB/s", "MB/CPU s", "peak MB", "bytes"], rows), "", sep="\n", flush=True)
 
 
+def speed(megabytes: float, seconds: float) -> str:
+    """Megabytes a second; nothing where start-up drowns them."""
+    return f"{megabytes / seconds:.1f}" if seconds > SHORTEST else "-"
+
+
 def ratio(found: dict[str, tuple[float, Used, str]], rival: str, what: str) -> float:
-    """Our throughput by a rival's."""
-    ours, theirs = (size / getattr(used, what) for size, used, _ in (found[OURS], found[rival]))
-    return ours / theirs
+    """Our throughput by a rival's; not a number where start-up drowns one of them."""
+    ours, theirs = (getattr(used, what) / size for size, used, _ in (found[OURS], found[rival]))
+    return theirs / ours if min(ours, theirs) * found[OURS][0] > SHORTEST else math.nan
 
 
 def main() -> None:
@@ -277,13 +276,14 @@ def main() -> None:
     print(f"peak memory at {SLOW_SHARE} times the text: {grown[1] / grown[0]:.2f} times")
     for rival in bench.sides()[1:]:
         for what, unit in (("cpu", "MB per CPU second"), ("wall", "MB per second")):
-            if ratios := [ratio(found, rival, what) for found in results if rival in found]:
+            ratios = [ratio(found, rival, what) for found in results if rival in found]
+            if ratios := [each for each in ratios if not math.isnan(each)]:
                 print(f"ours / {rival}: {min(ratios):.2f} to {max(ratios):.2f} ({unit}; higher is better)")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=float, default=64, help="of each text (default 64)")
+    parser.add_argument("--megabytes", type=float, default=128, help="of each text (default 128)")
     for language in ("hindi", "english"):
         default = [SAMPLE / f"documents.{language[:2]}.jsonl"]
         parser.add_argument(f"--{language}", type=Path, nargs="+", default=default, help="JSONL files with `text`")

@@ -20,7 +20,7 @@ LLAMA_3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-SHARDS, TRAINED_ON = 8, 16_000_000
+SHARDS, TRAINED_ON = 4, 16_000_000
 
 
 def make_texts(pools: list[list[str]], megabytes: float) -> Iterator[str]:

@@ -63,21 +63,17 @@ class Proved:
         self._vocabulary, self._model = vocabulary, _model(vocabulary)
         self.library = self._model.library
         self.fallback: str | None = None
-        self.checked = 0
-        self._compare(HARD_TEXTS)
+        self.checked = len(HARD_TEXTS)
 
     def encode(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text."""
-        count = 1 if self.checked > len(HARD_TEXTS) else FIRST_SAMPLE
-        chosen = texts[:: max(1, len(texts) // count)][:count]
-        self._compare([text[:SAMPLE_CHARACTERS] for text in chosen])
+        if self.checked == len(HARD_TEXTS):
+            chosen = texts[:: max(1, len(texts) // FIRST_SAMPLE)][:FIRST_SAMPLE]
+        else:
+            chosen = [texts[self.checked % len(texts)]]
+        _compare(self._model, self._vocabulary, [text[:SAMPLE_CHARACTERS] for text in chosen])
+        self.checked += len(chosen)
         return self._model.encode(texts)
-
-    def _compare(self, texts: Sequence[str]) -> None:
-        for text, ours, theirs in zip(texts, self._model.encode(texts), self._vocabulary.encode(texts), strict=True):
-            if ours.tolist() != theirs:
-                raise Refused(f"{self.library} encodes {text[:60]!r} differently from {self._vocabulary.library}")
-        self.checked += len(texts)
 
 
 class _Gigatoken:
@@ -94,7 +90,7 @@ class _Gigatoken:
         try:
             self._tokenizer = gigatoken.Tokenizer.from_json(self._json)
         except Exception as error:
-            raise Refused(f"{self.library} cannot read this tokenizer: {str(error).splitlines()[0]}") from error
+            raise Refused(f"{self.library} cannot read this tokenizer: {str(error).partition(chr(10))[0]}") from error
         self._room = _REMEMBERED
 
     def encode(self, texts: Sequence[str]) -> list[Ids]:
@@ -106,5 +102,13 @@ class _Gigatoken:
 
 @functools.lru_cache(maxsize=1)
 def _model(vocabulary: Vocabulary) -> _Gigatoken:
-    """One for all tasks of a process: of 256,000 pieces it takes seconds to build."""
-    return _Gigatoken(vocabulary)
+    """One for all tasks of a process, held to the hard texts: of 256,000 pieces it takes seconds to build."""
+    model = _Gigatoken(vocabulary)
+    _compare(model, vocabulary, HARD_TEXTS)
+    return model
+
+
+def _compare(model: _Gigatoken, vocabulary: Vocabulary, texts: Sequence[str]) -> None:
+    for text, ours, theirs in zip(texts, model.encode(texts), vocabulary.encode(texts), strict=True):
+        if ours.tolist() != theirs:
+            raise Refused(f"{model.library} encodes {text[:60]!r} differently from {vocabulary.library}")

@@ -74,6 +74,7 @@ def write_part(prefix: Path, shard: Path, tokens: Tokens, _records: Iterable[Rec
         logger.info("{}: {} encodes instead", found, loaded.library)
         encoder = Reference(loaded, str(found))
         counts = _encode(prefix, shard, tokens, loaded, encoder)
+    logger.info("{}: {} texts compared with {}", encoder.library, encoder.checked, loaded.library)
     used = {"encoder": encoder.library, "checked_texts": encoder.checked, "fallback": encoder.fallback}
     return Written(outputs=_pair(prefix), details=asdict(counts) | used)
 

@@ -60,7 +60,7 @@ def _dataset(prefix: Path, split: Split) -> Dataset | LeftOut:
 def _described(prefix: Path, split: Split, receipt: Receipt) -> Dataset | LeftOut:
     path = receipt_path(prefix)
     if not receipt.outputs:
-        return LeftOut(prefix=str(prefix), why="no documents came this far")
+        return LeftOut(prefix=str(prefix), why=f"no document is on the {split} side")
     if stale := receipt.broken_output(path.parent) or receipt.changed_input(path):
         raise _stale(path, stale)
     size = read_size(prefix)

@@ -38,7 +38,7 @@ def test_a_folder_without_datasets_is_named(tmp_path: Path) -> None:
 def test_a_prefix_without_documents_is_told_not_passed_over(copy: Layout) -> None:
     path = edit_receipt(copy, outputs={})
     _, empty = find_datasets(copy.tokens)
-    assert LeftOut(prefix=str(copy.prefix(HI, "train")), why="no documents came this far") in empty
+    assert LeftOut(prefix=str(copy.prefix(HI, "train")), why="no document is on the train side") in empty
     assert path.is_file()
 
 

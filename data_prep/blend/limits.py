@@ -80,7 +80,7 @@ def _has_own_cap(dataset: Dataset, settings: BlendSettings) -> bool:
     return not settings.max_epochs_of.keys().isdisjoint((dataset.source, dataset.kind))
 
 
-def require_few(count: int, split: str) -> None:
+def require_few(count: int) -> None:
     """Megatron can number the datasets.
 
     Raises:
@@ -88,8 +88,8 @@ def require_few(count: int, split: str) -> None:
     """
     if count > MOST_DATASETS:
         raise DataError(
-            f"{count:,} datasets in the {split} list; Megatron numbers at most {MOST_DATASETS:,}",
-            where=f"data_prefix.{split}",
+            f"{count:,} training datasets; Megatron numbers at most {MOST_DATASETS:,}",
+            where="data_prefix.train",
             why="megatron-core's BlendedDataset keeps the number of a dataset in 16 bits",
             fix="give small sources one `source` name in the data preparation: they become one dataset",
         )

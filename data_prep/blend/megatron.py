@@ -1,17 +1,17 @@
 """What megatron-core 0.10 makes of weights, as arithmetic: nothing of it is imported.
 
-Asked for S samples, BlendedMegatronDatasetBuilder asks each dataset for ceil(1.005 w S) of them (line 528), which its
+Asked for S samples, BlendedMegatronDatasetBuilder asks each dataset for ceil(1.005 w S) of them (line 524), which its
 index rounds up to whole epochs, and then deals out as many as all were asked for together: S' = the sum, up to one a
 dataset more than 1.005 S. helpers.cpp, build_blending_indices, gives each next sample to the dataset furthest behind
 its weight. Those deficits add up to 0, so a dataset gets its n + 1st sample only at a sample t with w t >= n: at most
-floor(w (S' - 1)) + 1. Two checks can then fail (lines 151 to 160, both as "blend oversamples", IndexError):
+floor(w (S' - 1)) + 1. Two checks can then fail (lines 149 to 155, both as "blend oversamples", IndexError):
 
 - A dataset's whole epochs end between 1.005 w S and w S'. `settle` moves its weight past that point.
 - A dataset without a single sample makes upstream compare every later dataset with its neighbour's count, because
   numpy.unique leaves it out (Megatron-LM issue 705, pull request 1007). In a list by falling weight none comes later.
 
-More than 32,766 datasets fail an assertion (blended_dataset.py line 51: their numbers are int16), and one without
-tokens is looped over forever (gpt_dataset.py line 528, _get_num_epochs).
+More than 32,766 datasets fail an assertion (blended_dataset.py line 48: their numbers are int16), and one without
+tokens is looped over forever (gpt_dataset.py line 550, _get_num_epochs).
 """
 
 import math

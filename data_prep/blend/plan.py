@@ -15,6 +15,10 @@ from data_prep.blend.settings import BlendSettings
 from data_prep.documents import SPLITS, Split, primary_language
 from data_prep.errors import DataError
 
+MOST_WATCHED = 16
+"""Held-out datasets of a language. A validation of a few hundred samples hears no more of them, and with hundreds of
+datasets upstream's rounding (data_prep/blend/megatron.py) could not be settled: how many samples is NeMo's business."""
+
 
 def plan(datasets: Sequence[Dataset], settings: BlendSettings) -> BlendPlan:
     """Decide the blend.
@@ -31,7 +35,14 @@ def plan(datasets: Sequence[Dataset], settings: BlendSettings) -> BlendPlan:
         split: {language: _of_language(datasets, why_not, language, split) for language in shares} for split in SPLITS
     }
     train = _train(by_language["train"], shares, settings)
-    validation = _validation(list(by_language["heldout"].values()))
+    watched = [_watched(own) for own in by_language["heldout"].values()]
+    validation = _validation(watched)
+    why_not |= {
+        dataset.prefix: f"held out; the {MOST_WATCHED} largest of {dataset.language} are validated on"
+        for own, some in zip(by_language["heldout"].values(), watched, strict=True)
+        for dataset in _best_kind(own)
+        if dataset not in some
+    }
     return BlendPlan(
         budget_tokens=settings.budget_tokens,
         sequence_length=settings.sequence_length,
@@ -125,7 +136,7 @@ def _train(
     limits.require_reach(by_language, shares, settings)
     draws = [draw for language, own in by_language.items() for draw in _draws(own, shares[language], settings)]
     draws.sort(key=lambda draw: -draw.samples)
-    limits.require_few(len(draws), "train")
+    limits.require_few(len(draws))
     tokens = [draw.dataset.tokens for draw in draws]
     samples = [draw.samples for draw in draws]
     settled = megatron.settle(samples, tokens, settings.sequence_length, settings.samples)
@@ -205,28 +216,33 @@ def _entry(draw: _Draw, weight: float, settings: BlendSettings, *, raised: bool)
     )
 
 
+def _best_kind(own: Sequence[Dataset]) -> list[Dataset]:
+    """The real text of a language, or all of it where there is none."""
+    return [dataset for dataset in own if dataset.kind == "real"] or list(own)
+
+
+def _watched(own: Sequence[Dataset]) -> list[Dataset]:
+    return sorted(_best_kind(own), key=lambda dataset: -dataset.tokens)[:MOST_WATCHED]
+
+
 def _validation(by_language: Sequence[Sequence[Dataset]]) -> tuple[Entry, ...]:
-    """Held-out text, the languages weighted alike, so that a small language is heard; real text if there is any."""
-    entries: list[Entry] = []
-    for datasets in by_language:
-        own = [dataset for dataset in datasets if dataset.kind == "real"] or datasets
-        total = sum(dataset.tokens for dataset in own)
-        entries += [
-            Entry(
-                prefix=dataset.prefix,
-                source=dataset.source,
-                lang=dataset.lang,
-                kind=dataset.kind,
-                tokens_available=dataset.tokens,
-                weight=dataset.tokens / total / len(by_language),
-                tokens_drawn=None,
-                epochs=None,
-                max_epochs=None,
-                why="held-out text; every language weighs the same",
-            )
-            for dataset in own
-        ]
-    limits.require_few(len(entries), "validation")
+    """Held-out text, the languages weighted alike, so that a small language is heard."""
+    entries = [
+        Entry(
+            prefix=dataset.prefix,
+            source=dataset.source,
+            lang=dataset.lang,
+            kind=dataset.kind,
+            tokens_available=dataset.tokens,
+            weight=dataset.tokens / sum(each.tokens for each in own) / len(by_language),
+            tokens_drawn=None,
+            epochs=None,
+            max_epochs=None,
+            why="held-out text; every language weighs the same",
+        )
+        for own in by_language
+        for dataset in own
+    ]
     return tuple(sorted(entries, key=lambda entry: -entry.weight))
 
 

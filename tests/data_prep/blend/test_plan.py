@@ -144,6 +144,15 @@ def test_validation_weighs_languages_alike_and_prefers_real_text() -> None:
     ]
 
 
+def test_of_many_heldout_datasets_the_largest_are_validated_on() -> None:
+    heldout = [HELDOUT[0], *(dataset("hi-Deva", "real", 1 + n, "heldout", f"s{n}") for n in range(20))]
+    blend = plan([*PAPER[:4], *heldout], wishes())
+    assert [entry.source for entry in blend.validation] == ["s", *(f"s{n}" for n in range(19, 3, -1))]
+    assert sum(entry.weight for entry in blend.validation) == pytest.approx(1)
+    why = "held out; the 16 largest of hi are validated on"
+    assert blend.left_out == tuple(LeftOut(prefix=f"/heldout/s{n}.hi-Deva.real", why=why) for n in range(4))
+
+
 def test_validation_takes_synthetic_text_where_there_is_no_other() -> None:
     heldout = [HELDOUT[0], dataset("hi-Latn", "romanized", 5, "heldout")]
     assert [entry.lang for entry in plan([*PAPER[:4], *heldout], wishes()).validation] == ["en-Latn", "hi-Latn"]

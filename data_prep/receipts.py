@@ -124,8 +124,8 @@ class Receipt:
         """The first input that is there with other content, in words; inputs left behind are no fault.
 
         Only what was written, replaced or renamed after this receipt, which lies at `path`, is read again: hashing
-        terabytes of shards takes hours. Change times are the kernel's and cannot be set, so of an edit only one that
-        turned back the machine's clock is missed.
+        terabytes of shards takes hours. Change times are the kernel's and cannot be set, so an edit is missed only if
+        it was made while the receipt's own task ran, or under a clock turned back.
         """
         written = _touched(path)
         for name, checksum in self.inputs.items():

@@ -35,13 +35,12 @@ def plan(datasets: Sequence[Dataset], settings: BlendSettings) -> BlendPlan:
         split: {language: _of_language(datasets, why_not, language, split) for language in shares} for split in SPLITS
     }
     train = _train(by_language["train"], shares, settings)
-    watched = [_watched(own) for own in by_language["heldout"].values()]
-    validation = _validation(watched)
+    watched = {language: _watched(own) for language, own in by_language["heldout"].items()}
     why_not |= {
-        dataset.prefix: f"held out; the {MOST_WATCHED} largest of {dataset.language} are validated on"
-        for own, some in zip(by_language["heldout"].values(), watched, strict=True)
-        for dataset in _best_kind(own)
-        if dataset not in some
+        dataset.prefix: f"held out; validated on is the real text of {language}, at most its {MOST_WATCHED} largest"
+        for language, own in by_language["heldout"].items()
+        for dataset in own
+        if dataset not in watched[language]
     }
     return BlendPlan(
         budget_tokens=settings.budget_tokens,
@@ -53,7 +52,7 @@ def plan(datasets: Sequence[Dataset], settings: BlendSettings) -> BlendPlan:
         max_epochs=settings.max_epochs,
         max_epochs_of=settings.max_epochs_of,
         train=train,
-        validation=validation,
+        validation=_validation(list(watched.values())),
         left_out=tuple(LeftOut(prefix=prefix, why=why) for prefix, why in why_not.items()),
         by_language=_totals(train, lambda entry: primary_language(entry.lang)),
         by_kind=_totals(train, lambda entry: entry.kind),
@@ -216,13 +215,10 @@ def _entry(draw: _Draw, weight: float, settings: BlendSettings, *, raised: bool)
     )
 
 
-def _best_kind(own: Sequence[Dataset]) -> list[Dataset]:
-    """The real text of a language, or all of it where there is none."""
-    return [dataset for dataset in own if dataset.kind == "real"] or list(own)
-
-
 def _watched(own: Sequence[Dataset]) -> list[Dataset]:
-    return sorted(_best_kind(own), key=lambda dataset: -dataset.tokens)[:MOST_WATCHED]
+    """The largest held-out datasets of a language: of real text, or of any where there is none."""
+    best = [dataset for dataset in own if dataset.kind == "real"] or own
+    return sorted(best, key=lambda dataset: -dataset.tokens)[:MOST_WATCHED]
 
 
 def _validation(by_language: Sequence[Sequence[Dataset]]) -> tuple[Entry, ...]:

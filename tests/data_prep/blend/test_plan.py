@@ -149,7 +149,7 @@ def test_of_many_heldout_datasets_the_largest_are_validated_on() -> None:
     blend = plan([*PAPER[:4], *heldout], wishes())
     assert [entry.source for entry in blend.validation] == ["s", *(f"s{n}" for n in range(19, 3, -1))]
     assert sum(entry.weight for entry in blend.validation) == pytest.approx(1)
-    why = "held out; the 16 largest of hi are validated on"
+    why = "held out; validated on is the real text of hi, at most its 16 largest"
     assert blend.left_out == tuple(LeftOut(prefix=f"/heldout/s{n}.hi-Deva.real", why=why) for n in range(4))
 
 

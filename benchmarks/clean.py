@@ -128,7 +128,7 @@ def main() -> None:
     if rival:
         print(f"ratio {' '.join(f'{ratio:.2f}' for ratio in ratios)} (ours / datatrove, documents per CPU s, by text)")
     else:
-        print("ratio not measured: datatrove's formatter needs ftfy (pip install --no-deps ftfy==6.3.1)")
+        print("ratio not measured: datatrove's formatter needs ftfy (pip install ftfy==6.3.1)")
 
 
 if __name__ == "__main__":

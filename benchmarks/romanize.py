@@ -101,14 +101,18 @@ def continued(texts: Sequence[str], characters: int) -> list[str]:
     size = sum(map(len, words)) + len(words)
     while size < characters:
         if draw.random() < exponent * len(known) / len(words):
-            head, tail = draw.choice(words), draw.choice(words)
-            word = head[: len(head) // 2 + 1] + tail[len(tail) // 2 :]
+            while (word := _spliced(draw.choice(words), draw.choice(words))) in known:
+                pass
             known.add(word)
         else:
             word = words[draw.randrange(len(words))]
         words.append(word)
         size += len(word) + 1
     return [" ".join(words[start : start + 500]) for start in range(0, len(words), 500)]
+
+
+def _spliced(head: str, tail: str) -> str:
+    return head[: len(head) // 2 + 1] + tail[len(tail) // 2 :]
 
 
 _RIVAL = """

@@ -9,6 +9,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import msgspec
+
 Kind = Literal["real", "translated", "romanized"]
 KINDS: tuple[Kind, ...] = ("real", "translated", "romanized")
 
@@ -36,10 +38,18 @@ class Document:
         """One JSON line (without its newline); equal documents give equal bytes."""
         return compact_json(asdict(self))
 
-    @classmethod
-    def from_json(cls, line: str | bytes) -> "Document":
-        """The document a line of a shard holds."""
-        return cls(**json.loads(line))
+    @staticmethod
+    def from_json(line: str | bytes) -> "Document":
+        """The document a line of a shard holds.
+
+        Raises:
+            ValueError: It is no JSON, or lacks a field, or one has another type.
+        """
+        return _DECODER.decode(line)
+
+
+_DECODER = msgspec.json.Decoder(Document)
+"""Twice as fast as `json`: every stage reads every document."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

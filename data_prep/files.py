@@ -118,7 +118,7 @@ def sha256_file(path: Path) -> str:
     return _sha256(path, status.st_size, status.st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.cache
 def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -197,7 +197,7 @@ def read_shard(path: Path) -> Iterator[Document]:
         with open_binary(path) as lines:
             for line in lines:
                 yield Document.from_json(line)
-    except (OSError, EOFError, ValueError, TypeError, zstandard.ZstdError) as error:
+    except (OSError, EOFError, ValueError, zstandard.ZstdError) as error:
         raise DataError(
             f"cannot read this shard of documents: {error}",
             where=str(path),

@@ -27,6 +27,11 @@ PRODUCT = "documents"
 """Where `split` and `romanize` write: a folder named after what it holds, not after them."""
 
 
+def folder_of(stage: str) -> str:
+    """The folder in the output folder that a document stage writes to."""
+    return PRODUCT if stage in ("split", "romanize") else stage
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shard:
     """One file of documents on its way through the stages."""

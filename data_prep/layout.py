@@ -66,6 +66,10 @@ class Layout:
         """Megatron prefix: `.bin` and `.idx` are appended to it."""
         return self.tokens / split / f"{dataset}{PREFIX_SUFFIX}"
 
+    def token_parts(self, dataset: str, split: Split) -> Path:
+        """Folder with the tokens of each shard, until they are part of the dataset's."""
+        return self.tokens / "_parts" / split / dataset
+
     def instruct(self, name: str, split: str) -> Path:
         """NeMo-Aligner JSONL; `name` is sft or dpo, `split` train or validation."""
         return self.root / "instruct" / f"{name}.{split}.jsonl"

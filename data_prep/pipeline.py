@@ -18,7 +18,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.table import Table
 
-from data_prep import split, tokenize, tokenizer
+from data_prep import split, tokenizer
 from data_prep.audit import stage as audit
 from data_prep.clean import stage as clean
 from data_prep.console import make_console
@@ -26,7 +26,7 @@ from data_prep.decontaminate import stage as decontaminate
 from data_prep.dedup import stage as dedup
 from data_prep.errors import UsageError
 from data_prep.files import lock
-from data_prep.flow import CHAIN, PRODUCT, written_by
+from data_prep.flow import CHAIN, folder_of, written_by
 from data_prep.ingest import stage as ingest
 from data_prep.instruct import stage as instruct
 from data_prep.layout import RECEIPT_SUFFIX
@@ -36,6 +36,7 @@ from data_prep.receipts import Receipt
 from data_prep.romanize import stage as romanize
 from data_prep.settings import load
 from data_prep.tasks import Done, Stage, run_step
+from data_prep.tokenize import stage as tokenize
 from data_prep.translate import stage as translate
 
 STAGES: dict[str, ModuleType] = {
@@ -52,7 +53,8 @@ STAGES: dict[str, ModuleType] = {
     "instruct": instruct,
     "audit": audit,
 }
-"""In order. Each has `stage(settings)` and, where something can be refused before any work, `check(settings)`."""
+"""In order. Each has `stage(settings)`; `check(settings)` where something can be refused before any work; and
+`notices(settings)` where it does less than a user may expect, a line each."""
 
 
 def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
@@ -65,6 +67,8 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     settings = load(PrepSettings, configs, overrides)
     check(settings)
     console = make_console()
+    for line in notices(settings):
+        console.print(line, soft_wrap=True)
     if dry_run:
         _print_plan(console, settings)
         return 0
@@ -100,6 +104,12 @@ def check(settings: PrepSettings) -> None:
     for name, module in STAGES.items():
         if hasattr(module, "check") and settings.is_enabled(name):
             module.check(settings)
+
+
+def notices(settings: PrepSettings) -> list[str]:
+    """What the chosen stages do less than a user may expect."""
+    having = [name for name in chosen(settings) if hasattr(STAGES[name], "notices")]
+    return [f"{name}: {line}" for name in having for line in STAGES[name].notices(settings)]
 
 
 def _require_earlier(settings: PrepSettings, wanted: str) -> None:
@@ -141,9 +151,8 @@ def _remove_leftovers(console: Console, settings: PrepSettings, stage: Stage) ->
     if stage.name not in CHAIN:
         return
     expected = {task.receipt for task in stage.tasks}
-    folder = PRODUCT if stage.name in ("split", "romanize") else stage.name
     for dataset in written_by(settings, stage.name):
-        for path in sorted(settings.layout.folder(folder, dataset.name).glob(f"*{RECEIPT_SUFFIX}")):
+        for path in sorted(settings.layout.folder(folder_of(stage.name), dataset.name).glob(f"*{RECEIPT_SUFFIX}")):
             if path not in expected:
                 for output in Receipt.load(path).outputs:
                     (path.parent / output).unlink(missing_ok=True)

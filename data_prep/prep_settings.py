@@ -18,7 +18,9 @@ from data_prep.instruct.settings import InstructSettings
 from data_prep.layout import Layout, resolve_input
 from data_prep.perplexity.settings import PerplexitySettings
 from data_prep.romanize.settings import RomanizeSettings
+from data_prep.tokenize.settings import TokenizeSettings
 from data_prep.translate.settings import TranslateSettings
+from data_prep.vocabulary import find
 
 OnBad = Literal["error", "reject"]
 StageName = Literal[
@@ -39,10 +41,11 @@ StageName = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerSettings:
-    """The SentencePiece model all token datasets share."""
+    """The tokenizer all token datasets share."""
 
     model: Path | None = None
-    """A ready tokenizer.model; null trains one on the train documents."""
+    """A ready one: a SentencePiece tokenizer.model, or a Hugging Face folder or its tokenizer.json. null trains a
+    SentencePiece model on the train documents."""
     vocab_size: int = 32_000
     """Entries to train for; a small corpus may give fewer. Not used with `model`."""
     max_characters: int = 200_000_000
@@ -93,6 +96,7 @@ class PrepSettings:
     perplexity: PerplexitySettings = field(default_factory=PerplexitySettings)
     romanize: RomanizeSettings = field(default_factory=RomanizeSettings)
     tokenizer: TokenizerSettings = field(default_factory=TokenizerSettings)
+    tokenize: TokenizeSettings = field(default_factory=TokenizeSettings)
     instruct: InstructSettings = field(default_factory=InstructSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
 
@@ -116,6 +120,12 @@ class PrepSettings:
     def layout(self) -> Layout:
         """Where everything goes."""
         return Layout(self.output_dir.expanduser().absolute())
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """The tokenizer that is trained, or copied from where `tokenizer.model` says."""
+        ready = self.tokenizer.input
+        return self.layout.tokenizer if ready is None else self.layout.tokenizer.with_suffix(find(ready).suffix)
 
     @property
     def execution(self) -> Execution:

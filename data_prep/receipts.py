@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_prep.documents import Document, Record, Reject
+from data_prep.documents import Dataset, Document, Record, Reject
 from data_prep.errors import DataError
 from data_prep.files import atomic_write, sha256_file
 
@@ -41,7 +41,7 @@ class Tally:
             if isinstance(record, Reject):
                 self.dropped[record.reason] += 1
             else:
-                sizes = self._sizes(record)
+                sizes = self._sizes(record.lang, record.kind)
                 sizes["documents"] += 1
                 sizes["characters"] += len(record.text)
             yield record
@@ -49,15 +49,22 @@ class Tally:
     def add_tokens(self, document: Document, tokens: int) -> None:
         """Count tokens of a document that was kept."""
         self.counts_tokens = True
-        self._sizes(document)["tokens"] += tokens
+        self._sizes(document.lang, document.kind)["tokens"] += tokens
+
+    def add(self, dataset: Dataset, *, documents: int, characters: int, tokens: int) -> None:
+        """Count documents of one dataset that a task read by itself, kept and tokenised."""
+        self.read += documents
+        self.counts_tokens = True
+        sizes = self._sizes(dataset.lang, dataset.kind)
+        for name, value in (("documents", documents), ("characters", characters), ("tokens", tokens)):
+            sizes[name] += value
 
     def total(self, what: str) -> int:
         """Sum of `documents`, `characters` or `tokens` over languages and kinds."""
         return sum(sizes[what] for kinds in self.by.values() for sizes in kinds.values())
 
-    def _sizes(self, document: Document) -> Sizes:
-        kinds = self.by.setdefault(document.lang, {})
-        return kinds.setdefault(document.kind, {"documents": 0, "characters": 0, "tokens": 0})
+    def _sizes(self, lang: str, kind: str) -> Sizes:
+        return self.by.setdefault(lang, {}).setdefault(kind, {"documents": 0, "characters": 0, "tokens": 0})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ A stage module says what to read, how to change it and how to write it, in plain
 module decides what is done already, and data_prep/executor.py runs the rest on datatrove.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -51,6 +52,8 @@ class Task:
     receipt: Path
     read: Callable[[], Iterable[Record]]
     write: Callable[[Iterable[Record], Tally], Written]
+    spent: Path | None = None
+    """Folder of side files that nobody needs once this task's receipt is there: removed then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +90,13 @@ def run_step(stage: Stage, step: Step, *, execution: "Execution", logs: Path) ->
     from data_prep.executor.run import execute, wait_for_earlier_jobs
 
     wait_for_earlier_jobs(execution, logs)
-    todo = tuple(task for task in step.tasks if not stage.is_current(task))
-    for task in todo:
-        _require_inputs(stage.name, task)
+    current = {task.receipt for task in step.tasks if stage.is_current(task)}
+    todo = tuple(task for task in step.tasks if task.receipt not in current)
+    for task in step.tasks:
+        if task.receipt in current:
+            remove_spent(task)
+        else:
+            _require_inputs(stage.name, task)
     if todo:
         execute(
             f"{stage.name} {step.name}",
@@ -132,7 +139,14 @@ def finish(stage: str, task: Task, records: Iterable[Record]) -> Receipt:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     receipt.write(task.receipt)
+    remove_spent(task)
     return receipt
+
+
+def remove_spent(task: Task) -> None:
+    """Remove what a finished task has used up; a run killed between its receipt and here leaves the rest of it."""
+    if task.spent and task.spent.is_dir():
+        shutil.rmtree(task.spent)
 
 
 def write_shard(kept: Path, rejects: Path, records: Iterable[Record], _tally: Tally) -> Written:

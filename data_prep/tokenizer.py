@@ -1,27 +1,24 @@
-"""Stage tokenizer: train a SentencePiece model on the train documents, or take a ready one.
+"""Stage tokenizer: train a SentencePiece model on the train documents, or take a ready tokenizer of either kind.
 
-Special tokens have the ids of the published Nemotron tokenizer, and the newline is a token of its own: in the chat
-template a response follows "Assistant" and a newline, and must never merge with it. Encoding then decoding returns
-the text exactly, byte for byte, but for U+2581, which SentencePiece uses for the space.
+In a model trained here special tokens have the ids of the published Nemotron tokenizer, and the newline is a token of
+its own: in the chat template a response follows "Assistant" and a newline, and must never merge with it. Encoding
+then decoding returns the text exactly, byte for byte, but for U+2581, which SentencePiece uses for the space.
 """
 
 import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from data_prep import bpe
+from data_prep import bpe, vocabulary
 from data_prep.documents import Document, Record
 from data_prep.errors import DataError, UsageError
-from data_prep.files import atomic_write, read_shards, sha256_file
+from data_prep.files import atomic_write, read_shards
 from data_prep.flow import PRODUCT, DocumentShards, documents_shards, finished_datasets
 from data_prep.layout import receipt_path
 from data_prep.prep_settings import PrepSettings
 from data_prep.receipts import Receipt, Tally
 from data_prep.tasks import Stage, Step, Task, Written
-
-if TYPE_CHECKING:
-    from sentencepiece import SentencePieceProcessor
+from data_prep.vocabulary import Vocabulary
 
 UNK, PAD, BOS, EOS = 0, 1, 2, 3
 EXTRA_IDS = tuple(f"<extra_id_{number}>" for number in range(8))
@@ -30,15 +27,15 @@ EXTRA_IDS = tuple(f"<extra_id_{number}>" for number in range(8))
 
 def stage(settings: PrepSettings) -> Stage:
     """One task: the tokenizer is shared by all datasets."""
-    model = settings.layout.tokenizer
-    ready = settings.tokenizer.input
+    model = settings.tokenizer_file
+    ready = vocabulary.find(settings.tokenizer.input) if settings.tokenizer.input else None
     finished = documents_shards(settings, finished_datasets(settings))
     shards = tuple(each.train for each in finished)
     share = 1.0 if ready else _training_share(settings, finished)
     task = Task(
         name=model.name,
         settings={} if ready else {"vocab_size": settings.tokenizer.vocab_size, "share": share},
-        inputs=(ready,) if ready else shards,
+        inputs=vocabulary.files(ready) if ready else shards,
         receipt=receipt_path(model),
         read=functools.partial(_read_share, () if ready else shards, share),
         write=functools.partial(_write_model, model, ready, settings.tokenizer.vocab_size),
@@ -62,51 +59,19 @@ def check(settings: PrepSettings) -> None:
     ready = settings.tokenizer.input
     if ready is None:
         return
-    processor = load(ready)
+    loaded = vocabulary.load(ready)
     if settings.instruct.chat or settings.instruct.preferences:
-        require_chat_tokens(processor, ready)
+        require_chat_tokens(loaded)
 
 
-def load(model: Path) -> "SentencePieceProcessor":
-    """A SentencePiece model with an end-of-document token.
-
-    Raises:
-        UsageError: The file is missing, not a SentencePiece model, or has no end-of-document token.
-    """
-    if not model.is_file():
-        raise UsageError(
-            "this tokenizer model does not exist",
-            where=str(model),
-            fix="give the path of a tokenizer.model, or tokenizer.model=null to train one",
-        )
-    from sentencepiece import SentencePieceProcessor
-
-    try:
-        processor = SentencePieceProcessor(model_file=str(model))
-    except (RuntimeError, OSError, TypeError) as error:
-        raise UsageError(
-            "this is not a SentencePiece model",
-            where=str(model),
-            why=str(error).splitlines()[0],
-            fix="give a SentencePiece tokenizer.model, or tokenizer.model=null to train one",
-        ) from error
-    if processor.eos_id() < 0:
-        raise UsageError(
-            "this tokenizer has no end-of-document token (</s>)",
-            where=str(model),
-            why="documents would run into each other in the token datasets, and training reads across them",
-            fix="train it with eos_id set (SentencePiece: --eos_id=3), or tokenizer.model=null to train one here",
-        )
-    return processor
-
-
-def require_chat_tokens(processor: "SentencePieceProcessor", model: Path) -> None:
+def require_chat_tokens(loaded: Vocabulary) -> None:
     """Raise UsageError unless the turn markers of the chat template are single tokens."""
-    split = [token for token in EXTRA_IDS[:2] if len(processor.encode(token)) != 1]
+    turns = EXTRA_IDS[:2]
+    split = [token for token, ids in zip(turns, loaded.encode_prompts(turns), strict=True) if len(ids) != 1]
     if split:
         raise UsageError(
             f"this tokenizer cuts {', '.join(split)} into pieces",
-            where=str(model),
+            where=str(loaded.path),
             why="these mark the turns of a chat; as several tokens they cannot end a response",
             fix="use a tokenizer that has them, or leave out instruct.chat and instruct.preferences",
         )
@@ -145,21 +110,33 @@ def train(texts: Iterable[str], vocab_size: int) -> bytes:
 
 
 def _write_model(model: Path, ready: Path | None, vocab_size: int, records: Iterable[Record], _tally: Tally) -> Written:
-    trained = ready.read_bytes() if ready else train(_texts(records), vocab_size)
+    _remove_other_kind(model)
     if ready:
         list(records)  # none: a ready model reads no documents
-    with atomic_write(model) as file:
-        file.write(trained)
-    processor = load(model)
+        itself, *beside = vocabulary.files(ready)
+        contents = {model: itself.read_bytes()} | {model.with_name(file.name): file.read_bytes() for file in beside}
+    else:
+        contents = {model: train(_texts(records), vocab_size)}
+    for path, content in contents.items():
+        with atomic_write(path) as file:
+            file.write(content)
+    loaded = vocabulary.load(model)
     return Written(
-        outputs=(model,),
+        outputs=tuple(contents),
         details={
-            "sha256": sha256_file(model),
-            "vocab_size": processor.get_piece_size(),
+            "sha256": loaded.sha256,
+            "vocab_size": loaded.size,
             "asked_vocab_size": None if ready else vocab_size,
-            "eod_id": processor.eos_id(),
+            "eod_id": loaded.eod_id,
         },
     )
+
+
+def _remove_other_kind(model: Path) -> None:
+    """A tokenizer of an earlier run, which `blend` would find here too."""
+    other = model.with_suffix(".json" if model.suffix == ".model" else ".model")
+    for path in (*vocabulary.files(other), receipt_path(other)):
+        path.unlink(missing_ok=True)
 
 
 def _texts(records: Iterable[Record]) -> Iterator[str]:

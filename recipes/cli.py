@@ -28,6 +28,7 @@ class Verb:
         options: `--name VALUE` forms, passed on as `name=VALUE`, with their help.
         numbers: Those of the options that take a whole number.
         stages: Bare words that choose a part of the verb's work, passed on as `stage=WORD`.
+        words: The setting that bare words fill, all of them passed on as one list, for a verb that takes no YAML.
     """
 
     module: str
@@ -37,6 +38,12 @@ class Verb:
     options: dict[str, str] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
+    words: str = ""
+
+    @property
+    def metavar(self) -> str:
+        """What --help calls the words after the verb."""
+        return " | ".join([self.words.upper() or "CONFIG.yaml", *(["STAGE"] if self.stages else []), "key=value"])
 
 
 VERBS: dict[str, Verb] = {
@@ -69,6 +76,19 @@ VERBS: dict[str, Verb] = {
         help="plan the sampling weights from receipts",
         example="langadapt blend nemo_configs/data/blend_tiny.yaml tokens_dir=runs/demo/data/tokens "
         "output=runs/demo/blend/cpt.yaml",
+    ),
+    "fertility": Verb(
+        module="data_prep.fertility.verb",
+        help="what candidate tokenizers make of each language, and whether one needs more pieces",
+        example="langadapt fertility nemo_configs/data/fertility.yaml documents=runs/demo/data/documents "
+        "tokenizers.base=runs/demo/data/tokenizer/tokenizer.model output=runs/demo/fertility.json",
+    ),
+    "verify": Verb(
+        module="recipes.verify",
+        help="read token datasets whole: files, index, ids, ends of documents, receipt, tokenizer",
+        example="langadapt verify runs/demo/data/tokens samples=1\n"
+        "  langadapt verify runs/demo/blend/cpt.yaml model=runs/demo/base/checkpoints/megatron_gpt.nemo",
+        words="prefix",
     ),
     "pretrain": Verb(
         module="recipes.pretrain",
@@ -133,8 +153,7 @@ def parser() -> argparse.ArgumentParser:
             kind = int if option in verb.numbers else str
             sub.add_argument(f"--{option}", metavar="VALUE", type=kind, help=text)
         sub.add_argument("--dry-run", action="store_true", help="resolve, check, print, exit 0")
-        metavar = "CONFIG.yaml | STAGE | key=value" if verb.stages else "CONFIG.yaml | key=value"
-        sub.add_argument("arguments", nargs="*", metavar=metavar)
+        sub.add_argument("arguments", nargs="*", metavar=verb.metavar)
     return top
 
 
@@ -178,10 +197,13 @@ def quote(value: object) -> str:
 
 
 def split_arguments(verb: Verb, words: list[str]) -> tuple[list[Path], list[str]]:
-    """Separates YAML files from overrides."""
+    """Separates YAML files from overrides, into which bare words go where the verb takes those."""
     arguments = [f"stage={word}" if word in verb.stages else word for word in words]
     overrides = [word for word in arguments if "=" in word or word.startswith("~")]
-    configs = [Path(word) for word in arguments if word not in overrides]
+    bare = [word for word in arguments if word not in overrides]
+    if verb.words:
+        return [], [f"{verb.words}=[{','.join(map(quote, bare))}]", *overrides]
+    configs = list(map(Path, bare))
     for path in configs:
         if path.suffix not in (".yaml", ".yml"):
             raise UsageError(

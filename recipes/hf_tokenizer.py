@@ -6,17 +6,12 @@ they stand in a text, as users of transformers expect when they append `tokenize
 them out.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
+from data_prep import sentencepiece_model
 from data_prep.chat_template import SYSTEM_START, TURN_START
 from data_prep.errors import UsageError
-
-# sentencepiece_model.proto: ModelProto.SentencePiece.Type and TrainerSpec.ModelType.
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
-BPE = 2
-SPACE = "\u2581"
-"""What a space is inside SentencePiece."""
+from data_prep.sentencepiece_model import BPE, CONTROL, NORMAL, SPACE, UNKNOWN, USER_DEFINED, merges
 
 CHAT_TEMPLATE = f"""\
 {{%- set turns = messages[1:] if messages and messages[0]['role'] == 'system' else messages -%}}
@@ -81,13 +76,13 @@ def read_proto(model: bytes, where: str) -> Any:
     Raises:
         UsageError: It is not a SentencePiece model, or has no end-of-document token.
     """
-    from sentencepiece import SentencePieceProcessor, sentencepiece_model_pb2
+    from sentencepiece import SentencePieceProcessor
 
     try:
         SentencePieceProcessor().LoadFromSerializedProto(model)
     except RuntimeError as error:
         raise UsageError("this is not a SentencePiece model", where=where, fix="give a tokenizer.model") from error
-    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    proto = sentencepiece_model.read_proto(model)
     if proto.trainer_spec.eos_id < 0:
         raise UsageError(
             "this tokenizer has no end-of-document token (</s>)",
@@ -126,25 +121,6 @@ def refuse_inexact(proto: Any, where: str) -> None:
             fix="use a BPE model with byte fallback and identity normalisation, as `langadapt prep` trains\n"
             "publish the .nemo with its tokenizer.model instead",
         )
-
-
-def merges(scores: dict[str, float]) -> list[tuple[str, str]]:
-    """Every way to join two pieces into a third, the best-scored result first.
-
-    SentencePiece joins the neighbours whose joined piece has the highest score, leftmost first; transformers joins
-    the pair that stands first in this list, leftmost first. Scores of a BPE model are distinct, so both pick the
-    same piece.
-
-    Args:
-        scores: Score of each normal piece.
-    """
-    ranked = sorted(scores, key=lambda piece: -scores[piece])
-    return [pair for piece in ranked for pair in _splits(piece) if pair[0] in scores and pair[1] in scores]
-
-
-def _splits(piece: str) -> Iterator[tuple[str, str]]:
-    """All ways to cut a piece in two."""
-    return ((piece[:cut], piece[cut:]) for cut in range(1, len(piece)))
 
 
 def _backend(proto: Any) -> Any:

@@ -20,6 +20,12 @@ def words(prepared, tmp_path):
             f"output_dir={tmp_path / 'data'}",
             *(f"sources.{index}.path={SAMPLE / f'documents.{lang}.jsonl'}" for index, lang in enumerate(("en", "hi"))),
         ],
+        "data/fertility.yaml": [
+            "fertility",
+            f"documents={prepared.data.root / 'documents'}",
+            f"tokenizers.base={prepared.data.tokenizer}",
+            f"output={tmp_path / 'fertility.json'}",
+        ],
         "data/blend_tiny.yaml": ["blend", f"tokens_dir={prepared.data.tokens}", f"output={tmp_path / 'a.yaml'}"],
         "data/blend_paper.yaml": [
             "blend",

@@ -13,7 +13,8 @@ from data_prep.files import sha256_file
 from data_prep.indexed_dataset import dataset_writer, token_dtype
 from data_prep.layout import append_suffix, receipt_path
 from data_prep.receipts import Receipt, describe_inputs, describe_outputs
-from data_prep.tokenizer import load, train
+from data_prep.tokenizer import train
+from data_prep.vocabulary import load
 from recipes.config import NEMO_CONFIGS
 
 CHAT = {
@@ -32,7 +33,7 @@ def make_tokenizer(path: Path, vocab_size: int = 320) -> Path:
 
 
 def make_dataset(prefix: Path, tokenizer: Path, tokens: int, *, receipt: bool = True) -> Path:
-    vocabulary = load(tokenizer).get_piece_size()
+    vocabulary = load(tokenizer).size
     with dataset_writer(prefix, token_dtype(vocabulary)) as add:
         add(np.zeros(tokens, dtype=np.int32))
     if receipt:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_prep.documents import SPLITS, Dataset
-from data_prep.flow import CHAIN, PRODUCT, finished_datasets, written_by
+from data_prep.flow import CHAIN, finished_datasets, folder_of, written_by
 from data_prep.layout import RECEIPT_SUFFIX, SHARD_SUFFIX, Layout, receipt_path
 from data_prep.receipts import Receipt
 
@@ -36,9 +36,9 @@ class Found:
 
 def stage_receipts(settings: "PrepSettings", stage: str) -> Iterator[Found]:
     """What a document stage has finished, by dataset in the order of the sources and by shard."""
-    folder = PRODUCT if stage in ("split", "romanize") else stage
     for dataset in dict.fromkeys(written_by(settings, stage)):
-        yield from _load(stage, dataset.name, settings.layout.folder(folder, dataset.name).glob(f"*{RECEIPT_SUFFIX}"))
+        folder = settings.layout.folder(folder_of(stage), dataset.name)
+        yield from _load(stage, dataset.name, folder.glob(f"*{RECEIPT_SUFFIX}"))
 
 
 def instruct_receipts(layout: Layout) -> Iterator[Found]:

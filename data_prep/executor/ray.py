@@ -31,30 +31,26 @@ class RayExecutor(QuietRanks, RayPipelineExecutor):  # type: ignore[misc]
         self.address = settings.address
 
     def run_all(self) -> None:
-        """Join or start Ray and run every rank; a rank that failed has no receipt."""
-        with _joined(self.address), _quiet():
+        """Run every rank; one that failed has no receipt."""
+        _join(self.address)
+        with _quiet():
             self.run()
 
 
-@contextlib.contextmanager
-def _joined(address: str | None) -> Iterator[None]:
+def _join(address: str | None) -> None:
+    """Join or start Ray for the rest of this process: starting takes longer than many a step; Ray ends it at exit."""
     import ray
 
-    started = not ray.is_initialized()
-    if started:
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-        except (ConnectionError, ValueError) as error:
-            raise UsageError(
-                f"cannot join the Ray cluster: {error}".splitlines()[0],
-                where=f"ray.address={address}",
-                fix="ray.address=auto on a machine of the cluster, or null to start Ray here",
-            ) from error
+    if ray.is_initialized():
+        return
     try:
-        yield
-    finally:
-        if started:
-            ray.shutdown()
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
+    except (ConnectionError, ValueError) as error:
+        raise UsageError(
+            f"cannot join the Ray cluster: {error}".splitlines()[0],
+            where=f"ray.address={address}",
+            fix="ray.address=auto on a machine of the cluster, or null to start Ray here",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -64,6 +64,7 @@ class SlurmExecutor(QuietRanks, SlurmPipelineExecutor):  # type: ignore[misc]
                 fix="check slurm.partition, slurm.time, slurm.qos and slurm.sbatch_args against your site's limits",
             ) from error
         wait_for(read_jobs(self.logs), self.poll_seconds, lambda: progress.set(finished()))
+        forget_jobs(self.logs)
 
 
 class _JobIds:
@@ -114,7 +115,7 @@ def wait_for(jobs: Sequence[str], poll_seconds: float, tick: Callable[[], None])
 
 
 def forget_jobs(logs: Path) -> None:
-    """The jobs have ended: the next submission starts a new list."""
+    """The jobs have ended."""
     (logs / _JOBS).unlink(missing_ok=True)
 
 

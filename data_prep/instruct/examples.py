@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from data_prep.documents import Document, Record, Reject, compact_json
 from data_prep.errors import DataError
@@ -22,10 +21,7 @@ from data_prep.instruct.settings import InstructSettings
 from data_prep.instruct.shapes import Value, normal_form
 from data_prep.jsonl import BadRow, Fault, read, to_reject
 from data_prep.prep_settings import OnBad
-from data_prep.tokenizer import load
-
-if TYPE_CHECKING:
-    from sentencepiece import SentencePieceProcessor
+from data_prep.vocabulary import Vocabulary, load
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,26 +55,26 @@ def read_examples(
     Raises:
         DataError: A line is bad, or an example too long, and leaving such out was not asked for.
     """
-    form, processor = FORMATS[name], load(model)
-    examples = _all(form, processor, path, settings, on_bad_line, translations)
+    form, vocabulary = FORMATS[name], load(model)
+    examples = _all(form, vocabulary, path, settings, on_bad_line, translations)
     for example in examples:
         if isinstance(example, Reject):
             yield example
-        elif (length := _length(form, processor, example.value)) <= settings.max_length:
+        elif (length := _length(form, vocabulary, example.value)) <= settings.max_length:
             yield replace(example.document, text=compact_json(form.to_aligner(example.value)))
         elif settings.on_long == "drop":
             document = example.document
             yield Reject(id=document.id, reason="too_long", where=example.where, text=document.text)
         else:
-            rest = [_length(form, processor, later.value) for later in examples if isinstance(later, Example)]
+            rest = [_length(form, vocabulary, later.value) for later in examples if isinstance(later, Example)]
             raise _too_long(example.where, [length, *rest], settings.max_length)
 
 
 def rows(
-    form: Format, path: Path, on_bad_line: OnBad, default_lang: str, processor: "SentencePieceProcessor | None" = None
+    form: Format, path: Path, on_bad_line: OnBad, default_lang: str, vocabulary: Vocabulary | None = None
 ) -> Iterator[Example | Reject]:
     """The user's examples; with a tokenizer, its merges are checked too."""
-    for row in read(path, partial(_fault, form, processor), on_bad_line):
+    for row in read(path, partial(_fault, form, vocabulary), on_bad_line):
         if isinstance(row, BadRow):
             yield to_reject(path, row)
             continue
@@ -90,40 +86,40 @@ def rows(
 
 def _all(
     form: Format,
-    processor: "SentencePieceProcessor",
+    vocabulary: Vocabulary,
     path: Path,
     settings: InstructSettings,
     on_bad_line: OnBad,
     translations: Path | None,
 ) -> Iterator[Example | Reject]:
-    yield from rows(form, path, on_bad_line, settings.default_lang, processor)
+    yield from rows(form, path, on_bad_line, settings.default_lang, vocabulary)
     for document in read_shard(translations) if translations else ():
         value, where = json.loads(document.text), f"{translations} (id {document.id})"
-        if fault := _merged(form, processor, value):
+        if fault := _merged(form, vocabulary, value):
             yield Reject(id=document.id, reason=fault.reason, where=f"{where}: {fault.detail}", text=document.text)
         else:
             yield Example(document=document, value=value, where=where)
 
 
-def _fault(form: Format, processor: "SentencePieceProcessor | None", value: Value) -> Fault | None:
+def _fault(form: Format, vocabulary: Vocabulary | None, value: Value) -> Fault | None:
     if fault := form.row_fault(value):
         return fault
     normal = normal_form(value)
     assert isinstance(normal, dict)  # noqa: S101  row_fault has seen to it
-    return named(normal, _merged(form, processor, normal)) if processor else None
+    return named(normal, _merged(form, vocabulary, normal)) if vocabulary else None
 
 
-def _merged(form: Format, processor: "SentencePieceProcessor", value: Value) -> Fault | None:
-    prompt = processor.encode(form.prompt(value))
-    for text in form.completed(value):
-        if processor.encode(text)[: len(prompt)] != prompt:
+def _merged(form: Format, vocabulary: Vocabulary, value: Value) -> Fault | None:
+    prompt, *completed = vocabulary.encode_prompts([form.prompt(value), *form.completed(value)])
+    for ids in completed:
+        if ids[: len(prompt)] != prompt:
             return Fault("merged_prompt", "the tokenizer merges the end of the prompt with the start of the response")
     return None
 
 
-def _length(form: Format, processor: "SentencePieceProcessor", value: Value) -> int:
+def _length(form: Format, vocabulary: Vocabulary, value: Value) -> int:
     """Tokens of the longest response with its prompt."""
-    return max(len(processor.encode(text)) for text in form.completed(value))
+    return max(map(len, vocabulary.encode_prompts(form.completed(value))))
 
 
 def _too_long(where: str, lengths: list[int], limit: int) -> DataError:

@@ -110,9 +110,11 @@ def _task(settings: "PrepSettings", form: Format, path: Path) -> Task:
             "default_lang": instruct.default_lang,
             "on_bad_line": settings.on_bad_line,
         },
-        inputs=(path, layout.tokenizer, *([translations] if translations else [])),
+        inputs=(path, settings.tokenizer_file, *([translations] if translations else [])),
         receipt=layout.instruct_receipt(form.name),
-        read=partial(read_examples, form.name, path, layout.tokenizer, instruct, settings.on_bad_line, translations),
+        read=partial(
+            read_examples, form.name, path, settings.tokenizer_file, instruct, settings.on_bad_line, translations
+        ),
         write=partial(_write_examples, layout, form.name, instruct.validation_fraction),
     )
 

@@ -25,29 +25,38 @@ class MemorySettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformersSettings:
-    """A sequence-to-sequence model run by Hugging Face transformers."""
+class LocalModelSettings:
+    """A sequence-to-sequence model that runs in the task's own process."""
 
-    model: str
-    """A folder, or a name on the Hugging Face hub."""
-    revision: str | None = None
-    """Commit of the hub's model; give it, so that a model changed upstream does not change the corpus."""
     family: Family
     """How a segment is handed over: plain (Marian and others that know one direction), nllb, madlad, indictrans2."""
     trust_remote_code: bool = False
-    """Run Python code that comes with the model. IndicTrans2 needs it: read that code first."""
-    device: str = "auto"
-    """auto: cuda when there is one."""
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Run Python code that comes with the model or its tokenizer. IndicTrans2 needs it: read that code first."""
     beams: int = 1
     max_tokens: int = 256
-    """Longest segment and longest translation; longer segments fail with `too_long` or `cut_short`."""
+    """Longest segment and longest translation; longer segments fail with `segment_too_long` or `cut_short`."""
     batch_segments: int = 256
     batch_characters: int = 32_000
     """Upper limit for the segments of a batch times the longest of them: what padding makes the GPU compute."""
 
     def __post_init__(self) -> None:
         _require_positive(self, "beams", "max_tokens", "batch_segments", "batch_characters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformersSettings(LocalModelSettings):
+    """A model run by Hugging Face transformers."""
+
+    model: str
+    """A folder, or a name on the Hugging Face hub."""
+    revision: str | None = None
+    """Commit of the hub's model; give it, so that a model changed upstream does not change the corpus."""
+    device: str = "auto"
+    """auto: cuda when there is one."""
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.family == "indictrans2" and not self.trust_remote_code:
             raise ValueError(
                 "IndicTrans2 comes with Python code of its own, which transformers runs only when told to\n"
@@ -56,27 +65,16 @@ class TransformersSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CTranslate2Settings:
+class CTranslate2Settings(LocalModelSettings):
     """A converted model run by CTranslate2 (ct2-transformers-converter --copy_files writes the tokenizer too)."""
 
     model: Path
     """Folder with model.bin."""
     tokenizer: str | None = None
     """Folder or hub name of the Hugging Face tokenizer; null: it lies in the model's folder."""
-    family: Family
-    trust_remote_code: bool = False
-    """Run Python code that comes with the tokenizer."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "default"
     """CTranslate2's name, e.g. int8, float16, int8_float16."""
-    beams: int = 1
-    max_tokens: int = 256
-    batch_segments: int = 256
-    batch_characters: int = 32_000
-    """Upper limit for the segments of a batch times the longest of them."""
-
-    def __post_init__(self) -> None:
-        _require_positive(self, "beams", "max_tokens", "batch_segments", "batch_characters")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from data_prep.jsonl import Check, Fault
 from data_prep.jsonl import read as read_jsonl
 from data_prep.layout import append_suffix, receipt_path
 from data_prep.receipts import Receipt
-from data_prep.tokenizer import load as load_tokenizer
+from data_prep.vocabulary import load as load_tokenizer
 from recipes import nemo_file
 
 Blend = list[tuple[float, str]]
@@ -197,7 +197,7 @@ def _check_receipt(receipt: Receipt, prefix: Path, tokenizer: Path) -> None:
     if made_with and made_with != sha256_file(tokenizer):
         raise DataError(
             f"{prefix} was made with another tokenizer (vocabulary {receipt.details.get('vocab_size')}, "
-            f"here {load_tokenizer(tokenizer).get_piece_size()})",
+            f"here {load_tokenizer(tokenizer).size})",
             where=str(receipt_path(prefix)),
             why=f"its ids mean other words to {tokenizer}",
             fix=f"{TOKENIZER_KEY}=PATH of the tokenizer it was made with, or run `langadapt prep` again",
@@ -206,7 +206,7 @@ def _check_receipt(receipt: Receipt, prefix: Path, tokenizer: Path) -> None:
 
 def _check_dtype(size: DatasetSize, prefix: Path, tokenizer: Path) -> None:
     """Without a receipt only the width of the ids can tell that a dataset belongs to another vocabulary."""
-    vocabulary = load_tokenizer(tokenizer).get_piece_size()
+    vocabulary = load_tokenizer(tokenizer).size
     if size.dtype != token_dtype(vocabulary):
         raise DataError(
             f"{prefix} holds {size.dtype} ids; a vocabulary of {vocabulary} is stored as {token_dtype(vocabulary)}",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import common, marked_run, start_up, train_step
+from benchmarks import common, endpoint, marked_run, romanize, start_up, train_step
 from recipes import run_record
 
 
@@ -69,3 +69,16 @@ def test_norms_are_named_as_in_checkpoints():
 
 def test_table_aligns_its_columns():
     assert common.table(["part", "s"], [["exit", "10.00"]]) == "part      s\nexit  10.00"
+
+
+def test_the_stand_in_engine_comes_back_and_keeps_placeholders():
+    assert endpoint.translate(endpoint.translate("the <ID1> river, 3 km")) == "the <ID1> river, 3 km"
+
+
+def test_continued_text_grows_new_words_as_the_given_one_does():
+    """Heaps' law: of a text with 10 words, 5 in its half, the exponent is 1, and every further word is new."""
+    given = ["one two three four five six seven eight nine ten"]
+    words = " ".join(romanize.continued(given, 400)).split()
+    assert len(set(words)) == len(words)
+    assert set(given[0].split()) <= set(words)
+    assert sum(map(len, words)) + len(words) >= 400

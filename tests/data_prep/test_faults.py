@@ -237,7 +237,7 @@ def test_all_kinds_of_bad_lines_together_are_counted_in_bounded_memory(tmp_path:
         file.write(b'"}\n')
     (source / "empty.jsonl").touch()
     root = tmp_path / "data"
-    words = command(root, "on_bad_line=reject", config=with_hindi(tmp_path, source))
+    words = command(root, "on_bad_line=reject", "perplexity.memory=200M", config=with_hindi(tmp_path, source))
     done = subprocess.run(
         [sys.executable, "-c", PEAK, *words], cwd=REPOSITORY_ROOT, capture_output=True, text=True, check=False
     )

@@ -1,3 +1,4 @@
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from megatron.core.datasets.indexed_dataset import DType, IndexedDataset, IndexedDatasetBuilder
 
 from data_prep.errors import DataError
-from data_prep.indexed_dataset import dataset_writer, read_size, remove_dataset, token_dtype
+from data_prep.indexed_dataset import dataset_writer, merge_datasets, read_size, remove_dataset, token_dtype
 
 DOCUMENTS = [[5, 6, 3], [3], [*list(range(400)), 3]]
 
@@ -63,7 +64,7 @@ def test_an_interrupted_write_leaves_the_old_pair(tmp_path: Path) -> None:
 
 
 def test_an_id_beyond_the_dtype_is_an_error_not_another_token(tmp_path: Path) -> None:
-    with pytest.raises(OverflowError), dataset_writer(tmp_path / "p", "uint16") as add:
+    with pytest.raises(DataError, match="70000 do not fit uint16"), dataset_writer(tmp_path / "p", "uint16") as add:
         add([70_000])
 
 
@@ -91,3 +92,30 @@ def test_removing_a_pair_twice_is_fine(tmp_path: Path) -> None:
     remove_dataset(prefix)
     remove_dataset(prefix)
     assert not list(tmp_path.iterdir())
+
+
+@given(st.lists(st.lists(st.lists(st.integers(0, 65_499), max_size=5), max_size=4), min_size=1, max_size=4))
+def test_merged_parts_have_the_bytes_of_one_writer(parts: list[list[list[int]]]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prefixes = [write(folder / str(number), part, "int32") for number, part in enumerate(parts)]
+        merge_datasets(folder / "merged", prefixes)
+        write(folder / "whole", [document for part in parts for document in part], "int32")
+        for suffix in ("bin", "idx"):
+            assert (folder / f"merged.{suffix}").read_bytes() == (folder / f"whole.{suffix}").read_bytes()
+
+
+def test_a_batch_has_the_bytes_of_its_documents(tmp_path: Path) -> None:
+    write(tmp_path / "one", DOCUMENTS, "uint16")
+    with dataset_writer(tmp_path / "batch", "uint16") as add:
+        add(np.concatenate(DOCUMENTS[:2]).astype(np.uint32), np.array([3, 1]))
+        add(np.array(DOCUMENTS[2]), [len(DOCUMENTS[2])])
+    for suffix in ("bin", "idx"):
+        assert (tmp_path / f"batch.{suffix}").read_bytes() == (tmp_path / f"one.{suffix}").read_bytes()
+
+
+def test_a_long_document_index_is_written_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "whole", [[3]] * 10, "uint16")
+    monkeypatch.setattr("data_prep.indexed_dataset._CHUNK", 3)
+    write(tmp_path / "chunks", [[3]] * 10, "uint16")
+    assert (tmp_path / "chunks.idx").read_bytes() == (tmp_path / "whole.idx").read_bytes()

@@ -38,7 +38,7 @@ def test_the_sample_corpus_is_prepared_in_seconds(tmp_path: Path, capsys: pytest
         for split in ("train", "heldout"):
             assert layout.prefix(dataset, split).with_name(f"{dataset}_text_document.idx").is_file()
     out = capsys.readouterr().out
-    for title in ("ingest", "clean", "dedup documents", "romanize", "tokenizer", "tokenize", "instruct examples"):
+    for title in ("ingest", "clean", "dedup documents", "romanize", "tokenizer", "tokenize datasets", "instruct examples"):
         assert f"{title} (" in out
     assert "dropped by reason" in out
 
@@ -54,7 +54,7 @@ def test_a_second_run_does_nothing_and_says_so(corpus: Path, capsys: pytest.Capt
         "split: 2 of 2 up to date, skipped",
         "romanize: 1 of 1 up to date, skipped",
         "tokenizer: 1 of 1 up to date, skipped",
-        "tokenize: 6 of 6 up to date, skipped",
+        "tokenize datasets: 6 of 6 up to date, skipped",
         "instruct: 2 of 2 up to date, skipped",
         "audit: 1 of 1 up to date, skipped",
         f"open {root}/audit/audit.html",
@@ -72,7 +72,7 @@ def test_an_edited_source_is_noticed_and_the_other_left_alone(corpus: Path, caps
     assert "ingest: 1 of 2 up to date" in out
     assert "romanize: 1 of 1 up to date" in out
     assert "tokenizer: 1 of 1" not in out
-    assert "tokenize: " not in out
+    assert "tokenize datasets: " not in out
 
 
 def test_workers_change_nothing_but_time(corpus: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_one_stage_can_run_alone_once_the_earlier_ones_have(corpus: Path, capsys
     prep(corpus)
     capsys.readouterr()
     prep(corpus, "stage=tokenize")
-    assert capsys.readouterr().out == "tokenize: 6 of 6 up to date, skipped\n"
+    assert capsys.readouterr().out == "tokenize datasets: 6 of 6 up to date, skipped\n"
 
 
 def test_a_ready_tokenizer_is_used_as_it_is(corpus: Path, small_prep: Layout, tmp_path: Path) -> None:
@@ -162,3 +162,8 @@ def test_receipts_chain_from_the_source_to_the_tokens(tmp_path: Path) -> None:
     tokens = json.loads(prefix.with_name(prefix.name + ".receipt.json").read_text())
     written = documents["outputs"]["train/00000.jsonl.zst"]["sha256"]
     assert tokens["inputs"]["../../documents/small.en-Latn.real/train/00000.jsonl.zst"] == written
+
+
+def test_what_a_stage_does_less_than_expected_is_said_first(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prep(corpus, "clean.enabled=true", "sources.1.lang=bn-Beng", "romanize.enabled=false", dry_run=True)
+    assert capsys.readouterr().out.startswith("clean: no function words of bn-Beng are known")

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.errors import DataError, UsageError
-from data_prep.tokenizer import EXTRA_IDS, load, require_chat_tokens, train
+from data_prep.tokenizer import EXTRA_IDS, require_chat_tokens, train
+from data_prep.vocabulary import load
 
 from .conftest import ENGLISH, HINDI
 
@@ -60,33 +61,13 @@ def test_text_that_cannot_train_a_tokenizer_is_named(texts: list[str]) -> None:
         train(texts, 300)
 
 
-def test_a_missing_or_foreign_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"does not exist(.|\n)*tokenizer\.model=null"):
-        load(tmp_path / "none.model")
-    (tmp_path / "text.model").write_text("{}")
-    with pytest.raises(UsageError, match=r"not a SentencePiece model(.|\n)*text\.model"):
-        load(tmp_path / "text.model")
-
-
-@pytest.fixture
-def bare_model(tmp_path: Path) -> Path:
-    """A model without end-of-document token and turn markers."""
+def test_a_model_without_turn_markers_cannot_serve_chats(tmp_path: Path) -> None:
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(TEXTS), model_writer=model, vocab_size=70, eos_id=-1, minloglevel=2
+        sentence_iterator=iter(TEXTS), model_writer=model, vocab_size=70, minloglevel=2
     )
-    path = tmp_path / "bare.model"
-    path.write_bytes(model.getvalue())
-    return path
-
-
-def test_a_model_without_end_of_document_is_refused_with_the_fix(bare_model: Path) -> None:
-    with pytest.raises(UsageError, match=r"no end-of-document token(.|\n)*bare\.model(.|\n)*--eos_id=3"):
-        load(bare_model)
-
-
-def test_a_model_without_turn_markers_cannot_serve_chats(bare_model: Path) -> None:
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(bare_model))
+    (tmp_path / "bare.model").write_bytes(model.getvalue())
     with pytest.raises(UsageError, match=r"cuts <extra_id_0>, <extra_id_1> into pieces(.|\n)*instruct\.chat"):
-        require_chat_tokens(processor, bare_model)
-    require_chat_tokens(PROCESSOR, bare_model)
+        require_chat_tokens(load(tmp_path / "bare.model"))
+    (tmp_path / "own.model").write_bytes(MODEL)
+    require_chat_tokens(load(tmp_path / "own.model"))

@@ -64,6 +64,11 @@ def test_overrides_that_delete_or_add_are_no_files() -> None:
     assert cli.split_arguments(cli.VERBS["cpt"], ["++a.b=1", "~c.d"]) == ([], ["++a.b=1", "~c.d"])
 
 
+def test_bare_words_of_a_verb_without_yaml_fill_one_setting() -> None:
+    words = ["runs/a", "samples=1", "b.yaml"]
+    assert cli.split_arguments(cli.VERBS["verify"], words) == ([], ["prefix=[runs/a,'b.yaml']", "samples=1"])
+
+
 @pytest.mark.parametrize(
     "text", ["2024", "run,a (2)", "कहानी.jsonl", 'say "hi"', "null", "runs/demo", "a\\b", "[1]", "it's"]
 )

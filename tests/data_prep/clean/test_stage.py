@@ -84,3 +84,11 @@ def test_one_and_two_workers_write_the_same_bytes(make_folder: Callable[[], Path
 @pytest.fixture
 def make_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     return lambda: tmp_path_factory.mktemp("prep")
+
+
+def test_a_language_told_by_its_script_alone_is_named(tmp_path: Path):
+    assert clean_stage.notices(preparation(tmp_path)) == []
+    tamil = load(PrepSettings, [tmp_path / "prep.yaml"], ["sources.0.lang=ta-Taml"])
+    (said,) = clean_stage.notices(tamil)
+    assert said.startswith("no function words of ta-Taml are known")
+    assert "function_words.yaml" in said

@@ -1,7 +1,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,16 @@ def test_slurm_needs_a_partition() -> None:
         Execution(executor="slurm").check()
 
 
+@pytest.fixture
+def _ray_ends() -> Iterator[None]:
+    """In a test the process outlives the run."""
+    yield
+    import ray
+
+    ray.shutdown()
+
+
+@pytest.mark.usefixtures("_ray_ends")
 def test_ray_runs_every_task_and_a_users_mistake_arrives_whole(tmp_path: Path) -> None:
     """A real Ray, started on this machine."""
     step = Step(name="documents", tasks=tuple(task(tmp_path, name) for name in ("a", "b")), transforms=(shout,))
@@ -146,4 +156,14 @@ def test_ray_runs_every_task_and_a_users_mistake_arrives_whole(tmp_path: Path) -
     assert [receipt.counts["kept"] for _, receipt in done] == [4, 4]
     step = Step(name="documents", tasks=(task(tmp_path, "bad"),))
     with pytest.raises(DataError, match=r"this is bad(.|\n)*f\.jsonl:3(.|\n)*mend it"):
+        run_step(Stage(name="split", steps=(step,)), step, execution=execution, logs=tmp_path / "logs")
+
+
+@pytest.mark.usefixtures("_ray_ends")
+def test_a_ray_cluster_that_is_not_there_is_named_with_the_fix(tmp_path: Path) -> None:
+    step = Step(name="documents", tasks=(task(tmp_path, "a"),))
+    execution = Execution(executor="ray", ray=RaySettings(address="auto"))
+    with pytest.raises(
+        UsageError, match=r"cannot join the Ray cluster(.|\n)*ray\.address=auto(.|\n)*null to start Ray"
+    ):
         run_step(Stage(name="split", steps=(step,)), step, execution=execution, logs=tmp_path / "logs")

@@ -270,3 +270,10 @@ def test_engines_are_checked_before_any_work(run: Run, tmp_path: Path, small_pre
     (tmp_path / "back.jsonl").unlink()
     with pytest.raises(UsageError, match=r"does not exist(.|\n)*back\.jsonl"):
         instruct.check(settings)
+
+
+def test_a_side_without_examples_is_an_error_with_its_numbers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instruct, "split_of", lambda *_: "train")
+    message = r"sft: \d+ training and 0 validation examples(.|\n)*at least one of each(.|\n)*validation_fraction=0\.3"
+    with pytest.raises(DataError, match=message):
+        run("out", [GOOD])

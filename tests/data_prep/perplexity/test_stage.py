@@ -293,3 +293,12 @@ def test_the_pieces_are_learnt_from_a_bounded_share_of_the_real_text(tmp_path, m
         for step in ("tokenizer", "text")
     }
     assert 0 < learnt["tokenizer"] < 0.8 * learnt["text"]
+
+
+def test_the_estimator_that_stands_in_for_lmplz_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(module.lmplz, "find", lambda _: None)
+    (said,) = module.notices(make(tmp_path))
+    assert said.startswith("lmplz is not installed: our own estimator")
+    assert "5,000,000 tokens; make lmplz" in said
+    monkeypatch.setattr(module.lmplz, "find", lambda name: tmp_path / name)
+    assert module.notices(make(tmp_path)) == []

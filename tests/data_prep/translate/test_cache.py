@@ -71,3 +71,12 @@ def test_each_engine_and_direction_has_a_folder_that_says_what_it_is(tmp_path: P
     assert one != other
     assert (one / "engine.json").read_text() == '{\n "model": "a"\n}\n'
     assert cache_folder(tmp_path, {"model": "a"}) == one
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    with (
+        Cache(tmp_path),
+        pytest.raises(DataError, match=r"another run is translating(.|\n)*0-of-1(.|\n)*wait for it to end"),
+        Cache(tmp_path),
+    ):
+        raise AssertionError

@@ -1,0 +1,1 @@
+"""`langadapt fertility`: what tokenizers make of a language, and whether one needs more pieces (docs/corpus.md)."""

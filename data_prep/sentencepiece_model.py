@@ -1,0 +1,36 @@
+"""What a SentencePiece BPE model is made of, for libraries that build the same encoder from its pieces."""
+
+from collections.abc import Iterator
+from typing import Any
+
+# sentencepiece_model.proto: ModelProto.SentencePiece.Type and TrainerSpec.ModelType.
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5
+BPE = 2
+SPACE = "\u2581"
+"""What a space is inside SentencePiece."""
+
+
+def read_proto(model: bytes) -> Any:
+    """The parsed content of a tokenizer.model."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    return sentencepiece_model_pb2.ModelProto.FromString(model)
+
+
+def merges(scores: dict[str, float]) -> list[tuple[str, str]]:
+    """Every way to join two pieces into a third, the best-scored result first.
+
+    SentencePiece joins the neighbours whose joined piece has the highest score, leftmost first; byte-pair encoders by
+    rank join the pair that stands first in this list, leftmost first. Scores of a BPE model are distinct, so both pick
+    the same piece.
+
+    Args:
+        scores: Score of each normal piece.
+    """
+    ranked = sorted(scores, key=lambda piece: -scores[piece])
+    return [pair for piece in ranked for pair in _splits(piece) if pair[0] in scores and pair[1] in scores]
+
+
+def _splits(piece: str) -> Iterator[tuple[str, str]]:
+    """All ways to cut a piece in two."""
+    return ((piece[:cut], piece[cut:]) for cut in range(1, len(piece)))

@@ -1,0 +1,46 @@
+"""Texts that encoders get wrong first: every encoder is held to the reference on them before it is used."""
+
+_SPECIAL = ("<s>", "</s>", "<unk>", "<pad>", "<|endoftext|>", "<|begin_of_text|>", "[CLS]", "[SEP]", "<bos>", "<eos>")
+_TURNS = ("<extra_id_0>", "<extra_id_1>", "<extra_id_1>User\nनमस्ते\n<extra_id_1>Assistant\n", "<|im_start|>user\n")
+_BYTES = ("<0x0A>", "<0x41>", "<0xE0><0xA4><0x95>")
+
+HARD_TEXTS: tuple[str, ...] = (
+    "",
+    " ",
+    "  ",
+    "\n",
+    "\n\n \n",
+    "\t \r\n",
+    " leading and trailing ",
+    "two  three   four    spaces",
+    "line\nline\n\n  indented\n\ttabbed\r\n",
+    "\0",
+    "a\0b",
+    "\x01\x02\x1b\x7f\x85\x9f",
+    "\u2028\u2029\u200b\u200e\ufeff\u00ad",
+    "\u00a0\u2003\u3000",
+    "\u2581",
+    "a\u2581b \u2581\u2581 c",
+    "क्\u200dष क्\u200cष क्ष",
+    "हिंदी की कहानियाँ, ज़्यादा पढ़ने योग्य! १२३ ४५६",
+    "ऱ ऱ क़ क़ ड़ ड़",
+    "\u094d\u0902\u093e",
+    "\u093c अ\u0901\u0902\u0903",
+    "e\u0301 é ñ n\u0303 ﬁ ﷺ ＡＢＣ",
+    "தமிழ் বাংলা ગુજરાતી తెలుగు اردو 中文字符 日本語 한국어 ไทย",
+    "👩\u200d👩\u200d👧\u200d👦 👍🏽 🇮🇳 ❤\ufe0f",
+    "\ue000\U0010ffff\U000e0041",
+    "1234567890 3.14159 1,00,000 ٣٤٥ １２３",
+    "https://example.org/?q=%E0%A4%95&x=1#top me@example.org",
+    "don't CAN'T it's we'll I'd THEY'RE ’s",
+    'camelCaseWords snake_case_words --flag=value /usr/lib/x.so {"a": [1, 2]}',
+    "a" * 3000,
+    "क" * 3000,
+    " " * 500,
+    "\n" * 500,
+    *_SPECIAL,
+    *(f"text {token} more{token}" for token in _SPECIAL),
+    *_TURNS,
+    *_BYTES,
+    "<<extra_id_0>> <extra_id_ </ <",
+)  # fmt: skip

@@ -1,0 +1,93 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sentencepiece
+from loguru import logger
+from megatron.core.datasets.indexed_dataset import IndexedDataset
+
+from data_prep.errors import DataError
+from data_prep.layout import Layout, receipt_path
+from data_prep.receipts import Receipt, Tally
+from data_prep.tasks import Task, finish, no_records
+from data_prep.tokenize import encoder, parts
+from data_prep.tokenize.parts import Tokens, write_dataset, write_part
+from tests.data_prep.tokenize.corpora import DATASET, texts, write_documents
+
+
+def make_part(folder: Path, tokenizer: Path, name: str, count: int) -> Receipt:
+    shard = write_documents(folder / f"{name}.jsonl.zst", texts(count))
+    return finish("tokenize", task(folder / name, tokenizer, shard), ())
+
+
+def task(prefix: Path, tokenizer: Path, shard: Path) -> Task:
+    tokens = Tokens(tokenizer=tokenizer, add_bos=False)
+
+    def write(records: Any, tally: Tally) -> Any:
+        return write_part(prefix, shard, DATASET, tokens, records, tally)
+
+    return Task(name="part", settings={}, inputs=(shard,), receipt=receipt_path(prefix), read=no_records, write=write)
+
+
+def test_a_part_counts_what_it_read(small_prep: Layout, tmp_path: Path) -> None:
+    receipt = make_part(tmp_path, small_prep.tokenizer, "00000", 700)
+    assert receipt.counts == {"in": 700, "kept": 700, "dropped": {}}
+    assert receipt.characters == sum(map(len, texts(700)))
+    tokens = IndexedDataset(str(tmp_path / "00000"))
+    assert receipt.tokens == sum(len(tokens[n]) for n in range(700))
+    assert receipt.details["fallback"] is None
+    assert receipt.details["checked_texts"] > 60
+
+
+def test_a_part_whose_encoder_fails_midway_is_made_whole_by_the_reference(
+    small_prep: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_part(tmp_path, small_prep.tokenizer, "right", 300)
+    good = encoder._Gigatoken.encode
+
+    def wrong(self: Any, given: Any) -> Any:
+        return [
+            np.append(ids, 1) if " 299 " in text else ids for text, ids in zip(given, good(self, given), strict=True)
+        ]
+
+    monkeypatch.setattr(encoder._Gigatoken, "encode", wrong)
+    monkeypatch.setattr(parts, "BATCH_CHARACTERS", 1)
+    receipt = make_part(tmp_path, small_prep.tokenizer, "00000", 300)
+    assert receipt.details["encoder"] == f"sentencepiece {sentencepiece.__version__}"
+    assert "differently" in receipt.details["fallback"]
+    assert receipt.documents == 300
+    for suffix in (".bin", ".idx"):
+        assert (tmp_path / f"00000{suffix}").read_bytes() == (tmp_path / f"right{suffix}").read_bytes()
+
+
+def test_a_fallback_is_said_once_a_dataset_with_its_reason(small_prep: Layout, tmp_path: Path) -> None:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=texts(300), model_writer=model, vocab_size=90, byte_fallback=False, minloglevel=2
+    )
+    unigram = tmp_path / "unigram.model"
+    unigram.write_bytes(model.getvalue())
+    prefixes = [tmp_path / name for name in ("00000", "00001")]
+    for prefix in prefixes:
+        make_part(tmp_path, unigram, prefix.name, 3)
+    said: list[str] = []
+    sink = logger.add(said.append, level="WARNING", format="{message}")
+    written = write_dataset(tmp_path / "all", prefixes, DATASET, Tokens(tokenizer=unigram, add_bos=False), (), Tally())
+    logger.remove(sink)
+    assert len(said) == 1
+    assert said[0].startswith("news.hi-Deva.real: 2 of 2 shards encoded slowly: gigatoken has no encoder")
+    assert sum(written.details["fallbacks"].values()) == 2
+
+
+def test_a_document_beyond_megatrons_index_is_refused_by_name(
+    small_prep: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert parts.LONGEST_DOCUMENT == 2**31 - 1
+    monkeypatch.setattr(parts, "LONGEST_DOCUMENT", 20)
+    with pytest.raises(
+        DataError, match=r"document 00000\.jsonl/\d+ has \d\d tokens(.|\n)*31 bits(.|\n)*max_document_bytes"
+    ):
+        make_part(tmp_path, small_prep.tokenizer, "00000", 6)
+    assert not list(tmp_path.glob("*.idx"))

@@ -27,7 +27,7 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
 
     settings = load(BlendSettings, configs, overrides)
     datasets, empty = find_datasets(settings.tokens_dir)
-    checksum = require_one_tokenizer(datasets, settings.model)
+    tokenizer = require_one_tokenizer(datasets, settings.tokenizer_input)
     planned = plan(datasets, settings)
     blend = replace(planned, left_out=(*planned.left_out, *empty))
     console = make_console()
@@ -35,6 +35,6 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     for line in table.left_out_lines(blend):
         console.print(line, soft_wrap=True)
     if not dry_run:
-        written = output.write(settings.output, blend, {"model": str(settings.model), "sha256": checksum})
+        written = output.write(settings.output, blend, tokenizer)
         console.print(f"wrote {settings.output} and {', '.join(path.name for path in written[1:])}")
     return 0

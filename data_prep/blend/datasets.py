@@ -8,6 +8,7 @@ still have the checksum it gives. Not checked: the tokens themselves, which are 
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_prep import vocabulary
 from data_prep.blend.records import Dataset, LeftOut
 from data_prep.documents import SPLITS, Split
 from data_prep.errors import DataError, UsageError
@@ -89,12 +90,16 @@ def _stale(path: Path, found: str) -> DataError:
     )
 
 
-def require_one_tokenizer(datasets: Sequence[Dataset], model: Path) -> str:
-    """The checksum all datasets share, which is also that of `model`.
+def require_one_tokenizer(datasets: Sequence[Dataset], given: Path) -> Path:
+    """The file of the one tokenizer all datasets were made with.
+
+    Args:
+        datasets: What the receipts say.
+        given: The file, or its folder.
 
     Raises:
-        UsageError: The model is not there.
-        DataError: The datasets do not agree, or the model is another.
+        UsageError: There is no tokenizer.
+        DataError: The datasets do not agree, or it is another.
     """
     by_checksum = {dataset.tokenizer_sha256: dataset.prefix for dataset in datasets}
     if len(by_checksum) > 1:
@@ -104,18 +109,20 @@ def require_one_tokenizer(datasets: Sequence[Dataset], model: Path) -> str:
             why="the same id would mean different text in each",
             fix="run `langadapt prep` again with the same output_dir: it tokenises anew what differs",
         )
-    if not model.is_file():
+    try:
+        path = vocabulary.find(given)
+    except UsageError as error:
         raise UsageError(
             "the tokenizer of these datasets is not where it was made",
-            where=str(model),
-            fix="tokenizer=PATH of the tokenizer.model they were made with",
-        )
+            where=str(given),
+            fix="tokenizer=PATH of the tokenizer.model, tokenizer.json or folder they were made with",
+        ) from error
     (checksum,) = by_checksum
-    if sha256_file(model) != checksum:
+    if sha256_file(path) != checksum:
         raise DataError(
             "this is not the tokenizer the datasets were made with",
-            where=f"{model}: {sha256_file(model)[:12]}, receipts say {checksum[:12]}",
+            where=f"{path}: {sha256_file(path)[:12]}, receipts say {checksum[:12]}",
             why="the model would read other text than was written",
-            fix="tokenizer=PATH of the right tokenizer.model, or run `langadapt prep` again",
+            fix="tokenizer=PATH of the right one, or run `langadapt prep` again",
         )
-    return checksum
+    return path

@@ -43,7 +43,7 @@ class BlendSettings:
     max_epochs_of: dict[str, float] = field(default_factory=dict)
     """Other caps by kind or source, e.g. {romanized: 1, wiki: 8}; a source's counts before its kind's."""
     tokenizer: Path | None = None
-    """null: `../tokenizer/tokenizer.model` beside tokens_dir."""
+    """A tokenizer.model, or a Hugging Face folder or its tokenizer.json; null: `../tokenizer` beside tokens_dir."""
 
     def __post_init__(self) -> None:
         if self.sequence_length < 2:
@@ -71,10 +71,9 @@ class BlendSettings:
             raise ValueError(f"no positive preference for kind {missing[0]!r}\nadd it, or leave it out of `kinds`")
 
     @property
-    def model(self) -> Path:
-        """Absolute path of the tokenizer model."""
-        beside = self.tokens_dir.parent / "tokenizer" / "tokenizer.model"
-        return (self.tokenizer or beside).expanduser().absolute()
+    def tokenizer_input(self) -> Path:
+        """Absolute path of the tokenizer or its folder."""
+        return (self.tokenizer or self.tokens_dir.parent / "tokenizer").expanduser().absolute()
 
     @property
     def samples(self) -> int:

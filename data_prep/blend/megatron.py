@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 MOST_DATASETS = 32_766
 _MARGIN = 1.005
-_ROUNDING = 1e-9
+_ROUNDING = 1e-12
 """Relative; weights are normalised again on the other side."""
 _ROUNDS = 50
 
@@ -28,12 +28,13 @@ def oversampled(draws: Sequence[float], tokens: Sequence[int], length: int, samp
     """Positions of datasets whose samples upstream's index might not hold, and how many it holds.
 
     Args:
-        draws: Wanted samples of each dataset, or any multiples of them.
+        draws: Wanted samples of each dataset.
         tokens: Of each dataset.
         length: Tokens of a sample.
         samples: Samples the run draws.
     """
-    weights = [draw / math.fsum(draws) for draw in draws]
+    whole = math.fsum(draws)
+    weights = [draw / whole for draw in draws]
     asked = [_MARGIN * weight * samples for weight in weights]
     dealt = sum(math.ceil(each * (1 + _ROUNDING)) for each in asked)
     held = [_held(count, math.ceil(each * (1 - _ROUNDING)), length) for count, each in zip(tokens, asked, strict=True)]
@@ -57,7 +58,7 @@ def settle(draws: Sequence[float], tokens: Sequence[int], length: int, samples: 
     for _ in range(_ROUNDS):
         short = oversampled(settled, tokens, length, samples)
         if not short:
-            return [draw / math.fsum(settled) * samples for draw in settled]
+            return settled
         raised = {place: (held + 0.5) / _MARGIN for place, held in short.items()}
         others = math.fsum(draw for place, draw in enumerate(settled) if place not in raised)
         left = samples - math.fsum(raised.values())

@@ -141,8 +141,9 @@ def _train(
     settled = megatron.settle(samples, tokens, settings.sequence_length, settings.samples)
     if settled is None:
         raise limits.too_many_for_the_index(len(draws), settings)
+    whole = math.fsum(settled)
     entries = [
-        _entry(draw, after / math.fsum(settled), settings, raised=after > draw.samples * (1 + 1e-9))
+        _entry(draw, after / whole, settings, raised=after > draw.samples * (1 + 1e-9))
         for draw, after in zip(draws, settled, strict=True)
     ]
     limits.require_caps(entries)

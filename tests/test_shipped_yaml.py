@@ -27,6 +27,13 @@ def words(prepared, tmp_path):
             f"output={tmp_path / 'fertility.json'}",
         ],
         "data/blend_tiny.yaml": ["blend", f"tokens_dir={prepared.data.tokens}", f"output={tmp_path / 'a.yaml'}"],
+        "data/blend_paper.yaml": [
+            "blend",
+            f"tokens_dir={prepared.data.tokens}",
+            f"output={tmp_path / 'c.yaml'}",
+            "budget_tokens=200_000",
+            "sequence_length=256",
+        ],
         "data/blend_tiny_base.yaml": ["blend", f"tokens_dir={prepared.data.tokens}", f"output={tmp_path / 'b.yaml'}"],
     }
 

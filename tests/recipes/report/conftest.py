@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from data_prep.blend_plan import BlendSettings, Dataset, plan
+from data_prep.blend.plan import plan
+from data_prep.blend.records import Dataset
+from data_prep.blend.settings import BlendSettings
 from data_prep.layout import Layout, receipt_path
 from data_prep.receipts import ByKind, Receipt
 from recipes import run_record
@@ -74,7 +76,7 @@ def write_corpus(data: Path) -> None:
 def write_blend(folder: Path, name: str, budget: int, shares: dict[str, float], kinds: tuple[str, ...]) -> None:
     settings = BlendSettings(
         tokens_dir=folder, output=folder / f"{name}.yaml", budget_tokens=budget, language_shares=shares,
-        kinds=kinds, max_epochs=100.0,
+        kinds=kinds, max_epochs=100.0, sequence_length=256,
     )  # fmt: skip
     datasets = [
         Dataset(

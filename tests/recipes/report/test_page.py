@@ -60,7 +60,11 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
             "translated 4 5,310 3.010",
         ],
         "corpus": ["435 documents, 359,182 characters, 112,434 tokens.", "empty (3).", "hi-Latn romanized 118 101,733"],
-        "blend": ["cpt: 819,200 tokens drawn", "sample.en-Latn.real 27 % 50 % 0.500 27,604 409,600 14.84"],
+        "blend": [
+            "cpt: 819,200 tokens drawn",
+            "English 50 % Hindi 50 % Tokens drawn by language",
+            "sample.en-Latn.real 27 % 50 % 0.500 27,604 409,600 14.84",
+        ],
         "training": ["cpt TP 2 · PP 1 · DP 1 200 6.127 4.058 4.868 → 4.178 2 min 47 s portable, cpu"],
         "preference": [
             "At the last step the margin is 4.25 nats and 88 % of the pairs are won;",

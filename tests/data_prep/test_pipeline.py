@@ -38,7 +38,15 @@ def test_the_sample_corpus_is_prepared_in_seconds(tmp_path: Path, capsys: pytest
         for split in ("train", "heldout"):
             assert layout.prefix(dataset, split).with_name(f"{dataset}_text_document.idx").is_file()
     out = capsys.readouterr().out
-    for title in ("ingest", "clean", "dedup documents", "romanize", "tokenizer", "tokenize datasets", "instruct examples"):
+    for title in (
+        "ingest",
+        "clean",
+        "dedup documents",
+        "romanize",
+        "tokenizer",
+        "tokenize datasets",
+        "instruct examples",
+    ):
         assert f"{title} (" in out
     assert "dropped by reason" in out
 

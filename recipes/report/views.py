@@ -75,6 +75,25 @@ def _kind_key(kinds: Iterable[str]) -> list[tuple[str, str]]:
     return [(f"c-{kind}", kind) for kind in KINDS if kind in present]
 
 
+def fertility_view(fertility: Facts) -> View:
+    """One bar of tokens a word per language and kind, and what follows for the vocabulary."""
+    rows = fertility["rows"]
+    widest = max(row["tokens_per_word"] for row in rows)
+    return {
+        "words": fertility["assumed"]["words"],
+        "context_length": fertility["assumed"]["context_length"],
+        "key": _kind_key(row["kind"] for row in rows),
+        "rows": [{**row, "svg": _fertility_bar(row, widest)} for row in rows],
+        "verdicts": fertility["verdicts"],
+    }
+
+
+def _fertility_bar(row: Facts, widest: float) -> Markup:
+    title = f"{wording.language(row['lang'])}, {row['kind']}: {wording.decimal(row['tokens_per_word'])} tokens a word"
+    segment = Segment(value=row["tokens_per_word"], colour=f"c-{row['kind']}", title=title)
+    return charts.stacked_bar([segment], widest, label=title)
+
+
 def blend_view(blend: Facts) -> View:
     """Each dataset's share of the tokens there are against its share of the tokens drawn."""
     rows = blend["datasets"]

@@ -17,7 +17,6 @@ from data_prep.layout import Layout
 from data_prep.prep_settings import PrepSettings
 from data_prep.receipts import Receipt, Tally
 from data_prep.settings import load
-from tests.data_prep.test_documents import document
 
 Make = Callable[[str, bytes], Path]
 DATASET = "news.hi-Deva.real"
@@ -189,7 +188,7 @@ def test_a_failed_task_leaves_no_half_file_while_its_error_is_held(make_file: Ma
     """The error holds the frames of what failed, and a worker may be ended before they are collected."""
     make_file("in/a.jsonl", b"")
     (task,) = ingest.stage(settings(tmp_path)).tasks
-    records = [Reject(id="r", reason="bad", where="f:1", text=""), document(text="lone surrogate \ud800")]
+    records = [Reject(id="r", reason="bad", where="f:1", text=""), document("lone surrogate \ud800")]
     with pytest.raises(UnicodeEncodeError) as held:
         task.write(records, Tally())
     assert held.tb is not None

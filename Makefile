@@ -56,7 +56,7 @@ format: $(STAMP)
 	@$(RUN)/ruff check --fix .
 	@$(RUN)/ruff format .
 
-BENCHMARKS := $(filter-out __init__ common endpoint marked_run,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__ common endpoint marked_run tokenize_inputs,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 bench: $(addprefix bench-,$(BENCHMARKS))
 

@@ -1,4 +1,4 @@
-"""What both benchmarks share: the sample corpus through the public verbs, machine facts, medians and tables."""
+"""What benchmarks share: the sample corpus through the public verbs, measured runs, machine facts, medians, tables."""
 
 import json
 import os
@@ -6,9 +6,13 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
 
 from data_prep.layout import REPOSITORY_ROOT, Layout
 from recipes import run_record
@@ -50,6 +54,52 @@ def run_module(module: str, *words: object) -> None:
     if done.returncode != 0:
         print(done.stdout[-2000:], done.stderr[-4000:], sep="\n", file=sys.stderr)
         done.check_returncode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """What a process and all it started took: seconds of wall and CPU time, and megabytes at their peak."""
+
+    wall: float
+    cpu: float
+    peak: float
+    said: str
+    """Its output and its errors."""
+
+
+def run_measured(command: Sequence[str], environment: dict[str, str] | None = None) -> Used:
+    """Runs a command below the repository to its end; resident memory is summed and sampled every 20 ms.
+
+    Raises:
+        CalledProcessError: It failed; `stderr` holds what it said.
+    """
+    started = time.monotonic()
+    with tempfile.TemporaryFile("w+") as said:
+        process = psutil.Popen(command, cwd=REPOSITORY_ROOT, env=environment, stdout=said, stderr=said)
+        used: dict[int, float] = {}
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, _sample(process, used))
+            time.sleep(0.02)
+        wall = time.monotonic() - started
+        said.seek(0)
+        text = said.read()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, stderr=text)
+    return Used(wall=wall, cpu=sum(used.values()), peak=peak / 2**20, said=text)
+
+
+def _sample(process: psutil.Process, used: dict[int, float]) -> int:
+    """Resident bytes of a process tree now; notes the CPU seconds of each process."""
+    resident = 0
+    try:
+        for each in (process, *process.children(recursive=True)):
+            times = each.cpu_times()
+            used[each.pid] = times.user + times.system
+            resident += each.memory_info().rss
+    except psutil.Error:  # one has just ended
+        pass
+    return resident
 
 
 def prepare_corpus(folder: Path) -> Corpus:

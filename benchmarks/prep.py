@@ -28,10 +28,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
 import yaml
 
-from benchmarks.common import table
+from benchmarks.common import run_measured, table
 from benchmarks.dedup import documents, sentences
 from data_prep.layout import REPOSITORY_ROOT
 from data_prep.pipeline import STAGES
@@ -121,32 +120,11 @@ def settings(folder: Path, url: str) -> dict[str, object]:
 
 def run(config: Path, *words: str) -> tuple[float, float, float]:
     """A run of prep: wall seconds, CPU seconds and peak megabytes of it and all it starts."""
-    command = [sys.executable, "-m", "recipes.cli", "prep", str(config), *words]
-    started = time.monotonic()
-    with tempfile.TemporaryFile("w+") as said:
-        process = psutil.Popen(command, cwd=REPOSITORY_ROOT, stdout=subprocess.DEVNULL, stderr=said)
-        used: dict[int, float] = {}
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, _sample(process, used))
-            time.sleep(0.02)
-        if process.returncode:
-            said.seek(0)
-            sys.exit(said.read())
-    return time.monotonic() - started, sum(used.values()), peak / 2**20
-
-
-def _sample(process: psutil.Process, used: dict[int, float]) -> int:
-    """Resident bytes of a process tree now; notes the CPU seconds of each process."""
-    resident = 0
     try:
-        for each in (process, *process.children(recursive=True)):
-            times = each.cpu_times()
-            used[each.pid] = times.user + times.system
-            resident += each.memory_info().rss
-    except psutil.Error:  # one has just ended
-        pass
-    return resident
+        used = run_measured([sys.executable, "-m", "recipes.cli", "prep", str(config), *words])
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.stderr)
+    return used.wall, used.cpu, used.peak
 
 
 def by_stage(config: Path) -> dict[str, tuple[float, float]]:

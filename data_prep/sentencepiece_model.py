@@ -1,6 +1,5 @@
 """What a SentencePiece BPE model is made of, for libraries that build the same encoder from its pieces."""
 
-from collections.abc import Iterator
 from typing import Any
 
 # sentencepiece_model.proto: ModelProto.SentencePiece.Type and TrainerSpec.ModelType.
@@ -28,9 +27,9 @@ def merges(scores: dict[str, float]) -> list[tuple[str, str]]:
         scores: Score of each normal piece.
     """
     ranked = sorted(scores, key=lambda piece: -scores[piece])
-    return [pair for piece in ranked for pair in _splits(piece) if pair[0] in scores and pair[1] in scores]
-
-
-def _splits(piece: str) -> Iterator[tuple[str, str]]:
-    """All ways to cut a piece in two."""
-    return ((piece[:cut], piece[cut:]) for cut in range(1, len(piece)))
+    return [
+        (piece[:cut], piece[cut:])
+        for piece in ranked
+        for cut in range(1, len(piece))
+        if piece[:cut] in scores and piece[cut:] in scores
+    ]

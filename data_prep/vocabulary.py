@@ -69,13 +69,18 @@ def files(path: Path) -> tuple[Path, ...]:
     return (path, *filter(Path.is_file, beside))
 
 
+def locate(given: Path) -> Path | None:
+    """The tokenizer file meant by a file or a folder, if there is one."""
+    return next(filter(Path.is_file, (given, given / JSON_NAME, given / SENTENCEPIECE_NAME)), None)
+
+
 def find(given: Path) -> Path:
     """The tokenizer file a user means by a file or a folder.
 
     Raises:
         UsageError: There is none.
     """
-    found = next(filter(Path.is_file, (given, given / JSON_NAME, given / SENTENCEPIECE_NAME)), None)
+    found = locate(given)
     if found is None or found.suffix not in (".model", ".json"):
         raise UsageError(
             "this is neither a tokenizer.model nor a tokenizer.json" if found else "this tokenizer does not exist",

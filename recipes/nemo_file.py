@@ -36,11 +36,11 @@ def read_model_config(path: Path, key: str) -> DictConfig:
     )
 
 
-def read_tokenizer(path: Path, key: str) -> bytes | None:
-    """The SentencePiece model inside a checkpoint, or None where it holds none; errors as in `read_model_config`."""
+def read_tokenizer(path: Path, key: str, name: str = "tokenizer.model") -> bytes | None:
+    """The tokenizer inside a checkpoint, None where it holds none of that name; errors as in `read_model_config`."""
     with _open(path, key) as tar:
         for member in tar:
-            if member.name.endswith("tokenizer.model") and (stream := tar.extractfile(member)):
+            if member.name.endswith(name) and (stream := tar.extractfile(member)):
                 return stream.read()
     return None
 

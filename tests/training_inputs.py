@@ -59,7 +59,7 @@ def make_nemo(path: Path, model: DictConfig, tokenizer: Path | None = None) -> P
     """A .nemo with a model config and, if given, a tokenizer, named as NeMo names them."""
     files = {"./model_config.yaml": OmegaConf.to_yaml(model, resolve=True).encode()}
     if tokenizer:
-        files["./0a1b2c_tokenizer.model"] = tokenizer.read_bytes()
+        files[f"./0a1b2c_tokenizer{tokenizer.suffix}"] = tokenizer.read_bytes()
     with tarfile.open(path, "w") as tar:
         for name, content in files.items():
             member = tarfile.TarInfo(name)

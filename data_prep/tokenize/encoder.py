@@ -94,7 +94,7 @@ class _Gigatoken:
         try:
             self._tokenizer = gigatoken.Tokenizer.from_json(self._json)
         except Exception as error:
-            raise Refused(f"{self.library} cannot read this tokenizer: {error}") from error
+            raise Refused(f"{self.library} cannot read this tokenizer: {str(error).splitlines()[0]}") from error
         self._room = _REMEMBERED
 
     def encode(self, texts: Sequence[str]) -> list[Ids]:

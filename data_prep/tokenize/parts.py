@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -54,14 +54,14 @@ class Tokens:
 
 @dataclass
 class _Counts:
+    """Of one part; they become counts of the stage when the dataset is written, so that nothing is counted twice."""
+
     documents: int = 0
     characters: int = 0
     tokens: int = 0
 
 
-def write_part(
-    prefix: Path, shard: Path, dataset: Dataset, tokens: Tokens, _records: Iterable[Record], tally: Tally
-) -> Written:
+def write_part(prefix: Path, shard: Path, tokens: Tokens, _records: Iterable[Record], _tally: Tally) -> Written:
     """What a task of step `parts` does: encode the documents of one shard, each with its end-of-document token.
 
     The shard is read here, not handed over by the executor, whose carriers cost a third of a fast encoder's time.
@@ -71,12 +71,11 @@ def write_part(
         encoder: Encoder = Proved(loaded)
         counts = _encode(prefix, shard, tokens, loaded, encoder)
     except Refused as found:
-        logger.info("{}, which takes its place", found)
+        logger.info("{}: {} encodes instead", found, loaded.library)
         encoder = Reference(loaded, str(found))
         counts = _encode(prefix, shard, tokens, loaded, encoder)
-    tally.add(dataset, documents=counts.documents, characters=counts.characters, tokens=counts.tokens)
     used = {"encoder": encoder.library, "checked_texts": encoder.checked, "fallback": encoder.fallback}
-    return Written(outputs=_pair(prefix), details=tokens.details(loaded, dataset) | used)
+    return Written(outputs=_pair(prefix), details=asdict(counts) | used)
 
 
 def _encode(prefix: Path, shard: Path, tokens: Tokens, loaded: Vocabulary, encoder: Encoder) -> _Counts:
@@ -127,11 +126,11 @@ def write_dataset(
     tally: Tally,
 ) -> Written:
     """What a task of step `datasets` does: append the parts. No documents, no files: Megatron cannot open them."""
-    receipts = [Receipt.load(receipt_path(part)) for part in parts]
-    for receipt in receipts:
-        tally.add(dataset, documents=receipt.documents, characters=receipt.characters, tokens=receipt.tokens or 0)
-    details = tokens.details(vocabulary.load(tokens.tokenizer), dataset) | _encoders(dataset, receipts)
-    filled = [part for part, receipt in zip(parts, receipts, strict=True) if receipt.documents]
+    found = [Receipt.load(receipt_path(part)).details for part in parts]
+    sums = {name: sum(part[name] for part in found) for name in ("documents", "characters", "tokens")}
+    tally.add(dataset, **sums)
+    details = tokens.details(vocabulary.load(tokens.tokenizer), dataset) | _encoders(dataset, found)
+    filled = [part for part, facts in zip(parts, found, strict=True) if facts["documents"]]
     if not filled:
         remove_dataset(prefix)
         return Written(outputs=(), details=details)
@@ -139,14 +138,14 @@ def write_dataset(
     return Written(outputs=_pair(prefix), details=details)
 
 
-def _encoders(dataset: Dataset, receipts: Sequence[Receipt]) -> dict[str, Any]:
+def _encoders(dataset: Dataset, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Which encoder how many parts were made with, and why it was not the fast one; that is said aloud, too."""
-    fallbacks = Counter(receipt.details["fallback"] for receipt in receipts if receipt.details["fallback"])
+    fallbacks = Counter(part["fallback"] for part in parts if part["fallback"])
     for why, count in sorted(fallbacks.items()):
-        logger.warning("{}: {} of {} shards encoded slowly: {}", dataset.name, count, len(receipts), why)
+        logger.warning("{}: {} of {} shards encoded slowly: {}", dataset.name, count, len(parts), why)
     return {
-        "encoders": dict(sorted(Counter(receipt.details["encoder"] for receipt in receipts).items())),
-        "checked_texts": sum(receipt.details["checked_texts"] for receipt in receipts),
+        "encoders": dict(sorted(Counter(part["encoder"] for part in parts).items())),
+        "checked_texts": sum(part["checked_texts"] for part in parts),
         "fallbacks": dict(sorted(fallbacks.items())),
     }
 

@@ -82,7 +82,7 @@ class _Plan:
             inputs=(path, *self.tokenizer),
             receipt=receipt_path(prefix),
             read=no_records,
-            write=partial(write_part, prefix, path, dataset, self.tokens),
+            write=partial(write_part, prefix, path, self.tokens),
         )
 
     def dataset(self, dataset: Dataset, split: Split) -> Task:

@@ -24,7 +24,7 @@ TOKENIZER_KEY = "model.tokenizer.model"
 
 
 def check_tokenizer(cfg: DictConfig) -> None:
-    """The tokenizer exists, is a SentencePiece model, ends documents, and is the checkpoint's where there is one.
+    """The tokenizer exists, can be read, ends documents, and is the checkpoint's where there is one.
 
     Raises:
         UsageError: It cannot serve, or the checkpoint's weights belong to another vocabulary.
@@ -36,13 +36,14 @@ def check_tokenizer(cfg: DictConfig) -> None:
         fix = f"{TOKENIZER_KEY}=TOKENIZER.model, the one the tokens were made with"
         raise UsageError(error.what, where=f"{TOKENIZER_KEY}: {path}", why=error.why, fix=fix) from error
     source = cfg.model.get("restore_from_path")
-    inside = nemo_file.read_tokenizer(Path(source), "model.restore_from_path") if source else None
+    name = f"tokenizer{path.suffix}"
+    inside = nemo_file.read_tokenizer(Path(source), "model.restore_from_path", name) if source else None
     if inside and inside != path.read_bytes():
         raise UsageError(
             f"the tokenizer {path} is not the one of the checkpoint {source}",
             where=TOKENIZER_KEY,
             why="the checkpoint's embeddings would be read with other ids: training starts from noise",
-            fix=f"take the tokenizer out of the checkpoint: tar -xf {source} --wildcards '*tokenizer.model'\n"
+            fix=f"take the tokenizer out of the checkpoint: tar -xf {source} --wildcards '*{name}'\n"
             "and tokenise the text with it: langadapt prep ... tokenizer.model=PATH",
         )
 

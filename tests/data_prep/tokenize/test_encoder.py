@@ -1,6 +1,7 @@
 """The fast encoder is exact, notices when it is not, and steps back with a reason."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from data_prep.tokenize.gigatoken_source import Refused
 from data_prep.tokenize.hard_texts import HARD_TEXTS
 from data_prep.tokenizer import train
 from data_prep.vocabulary import Vocabulary
+from tests.data_prep import hf_tokenizers as hf
 from tests.data_prep.conftest import ENGLISH, HINDI
 
 TEXTS = [f"{text} {number}" for number in range(40) for text in ENGLISH + HINDI]
@@ -56,9 +58,14 @@ def trained(folder: Path, **options: Any) -> Vocabulary:
     return vocabulary.load(folder / "tokenizer.model")
 
 
-@pytest.fixture(scope="module", params=EXACT)
+HUGGING_FACE = {"as Llama 3": hf.byte_level, "as Qwen": hf.qwen, "as Llama 2's tokenizer.json": hf.metaspace}
+
+
+@pytest.fixture(scope="module", params=[*EXACT, *HUGGING_FACE])
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
     folder = tmp_path_factory.mktemp("model")
+    if request.param in HUGGING_FACE:
+        return vocabulary.load(hf.save(HUGGING_FACE[request.param](), folder))
     if request.param != "ours":
         return trained(folder, **EXACT[request.param])
     (folder / "tokenizer.model").write_bytes(train(TEXTS, 600))
@@ -69,15 +76,15 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @given(
     st.text() | st.text(HARD_LETTERS) | st.lists(st.sampled_from([*HARD_TEXTS, "नदी", " "]), max_size=5).map("".join)
 )
-def test_gigatoken_encodes_as_sentencepiece_does(loaded: Vocabulary, text: str) -> None:
+def test_gigatoken_encodes_as_the_tokenizers_own_library_does(loaded: Vocabulary, text: str) -> None:
     proved = Proved(loaded)
     assert proved.library.startswith("gigatoken")
     assert [ids.tolist() for ids in proved.encode([text])] == loaded.encode([text])
 
 
 def test_spelled_out_control_tokens_are_plain_text(loaded: Vocabulary) -> None:
-    (ids,) = Proved(loaded).encode(["<s>a</s><unk>"])
-    assert not {loaded.eod_id, loaded.bos_id, 0} & set(ids.tolist())
+    (ids,) = Proved(loaded).encode([f"<s>a</s><unk>{hf.EOD}{hf.BOS}"])
+    assert not {loaded.eod_id, loaded.bos_id} & set(ids.tolist())
 
 
 @pytest.mark.parametrize("kind", REFUSED)
@@ -85,6 +92,12 @@ def test_models_it_has_no_encoder_for_are_named(tmp_path: Path, kind: str) -> No
     options, reason = REFUSED[kind]
     with pytest.raises(Refused, match=f"no encoder for this SentencePiece model: {reason}"):
         Proved(trained(tmp_path, **options))
+
+
+@pytest.mark.parametrize("make", [hf.unigram, lambda: hf.byte_level(r"\S+|\s+")], ids=["unigram", "own pattern"])
+def test_hugging_face_tokenizers_it_cannot_read_are_named(tmp_path: Path, make: Callable[[], Any]) -> None:
+    with pytest.raises(Refused, match=r"gigatoken 0\.10\.0 cannot read this tokenizer: .+"):
+        Proved(vocabulary.load(hf.save(make(), tmp_path)))
 
 
 def test_the_reference_takes_its_place(tmp_path: Path) -> None:
@@ -141,12 +154,3 @@ def test_gigatoken_is_loaded_anew_before_it_remembers_too_much(
     assert [ids.tolist() for ids in proved.encode(["a few words", "more"])] == ours.encode(["a few words", "more"])
     assert proved._model._tokenizer is not first
     encoder._model.cache_clear()
-
-
-def test_what_gigatoken_cannot_read_is_refused_with_its_words(
-    ours: Vocabulary, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(encoder.gigatoken_source, "read", lambda _: ("{}", None))
-    encoder._model.cache_clear()
-    with pytest.raises(Refused, match=r"gigatoken 0\.10\.0 cannot read this tokenizer: .+"):
-        Proved(ours)

@@ -14,6 +14,7 @@ from recipes.checks.data import (
     count_prompt_examples,
     parse_blend,
 )
+from tests.data_prep import hf_tokenizers
 from tests.recipes.checks.conftest import refused
 from tests.training_inputs import CHAT, PAIR, make_dataset, make_jsonl, make_nemo, make_tokenizer, model_part
 
@@ -87,6 +88,17 @@ def test_tokenizer_is_the_checkpoints(tiny, tmp_path):
     check_tokenizer(
         tiny("cpt", {"model.restore_from_path": str(make_nemo(tmp_path / "bare.nemo", model_part("tiny")))})
     )
+
+
+def test_a_hugging_face_tokenizer_is_read_and_compared_too(tiny, tmp_path):
+    ours = hf_tokenizers.save(hf_tokenizers.byte_level(), tmp_path / "ours") / "tokenizer.json"
+    other = hf_tokenizers.save(hf_tokenizers.qwen(), tmp_path / "other") / "tokenizer.json"
+    nemo = make_nemo(tmp_path / "base.nemo", model_part("tiny"), other)
+    changes = {"model.tokenizer.model": str(ours), "model.restore_from_path": str(nemo)}
+    error = refused(check_tokenizer, tiny("cpt", changes))
+    assert f"is not the one of the checkpoint {nemo}" in str(error)
+    assert "--wildcards '*tokenizer.json'" in error.fix
+    check_tokenizer(tiny("cpt", changes | {"model.tokenizer.model": str(other)}))
 
 
 def test_prefix_that_does_not_exist(tiny, tmp_path):

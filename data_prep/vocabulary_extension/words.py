@@ -1,7 +1,6 @@
 """The words new pieces are learnt from, as the base tokenizer cuts them."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import regex
@@ -40,23 +39,17 @@ def word_pattern(lang: str) -> "regex.Pattern[str]":
         ) from None
 
 
-def count_words(texts: Iterable[str], lang: str, base: "SentencePieceProcessor") -> Counter[str]:
-    """How often each word occurs, spaces as SentencePiece writes them, after the tokenizer's own normalisation.
-
-    Memory grows with the different words, about 150 bytes each.
-    """
+def find_words(texts: Iterable[str], lang: str, base: "SentencePieceProcessor") -> Iterator[list[str]]:
+    """The words of each text in order, after the tokenizer's own normalisation, spaces as SentencePiece writes them."""
     pattern = word_pattern(lang)
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(pattern.findall(base.normalize(text).replace(" ", SPACE)))
-    return counts
+    return (pattern.findall(base.normalize(text).replace(" ", SPACE)) for text in texts)
 
 
 def cut(words: Mapping[str, int], base: "SentencePieceProcessor") -> dict[Symbols, int]:
     """The words' counts by how the base cuts them.
 
     Args:
-        words: From `count_words`.
+        words: With their counts.
         base: Without a dummy prefix (`merge.bare`), which would put a second space before each word.
     """
     return {_symbols(word, base): count for word, count in words.items()}

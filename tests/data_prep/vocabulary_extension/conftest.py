@@ -1,9 +1,12 @@
 """A base that hardly knows Hindi, and Hindi to learn from: both of the sample corpus."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from data_prep.layout import REPOSITORY_ROOT
 from data_prep.tokenizer import train
@@ -30,9 +33,20 @@ def texts(name: str) -> list[str]:
     return [json.loads(line)["text"] for line in lines]
 
 
+def count_words(hindi: list[str], bare) -> Counter[str]:
+    return Counter(word for run in words.find_words(hindi, "hi-Deva", bare) for word in run)
+
+
 def learn_from(base: bytes, hindi: list[str], count: int) -> list[str]:
     bare = merge.bare(base)
-    return learn.learn(words.cut(words.count_words(hindi, "hi-Deva", bare), bare), merge.known_pieces(base), count)
+    return learn.learn(words.cut(count_words(hindi, bare), bare), merge.known_pieces(base), count)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny matrices: a second thread only waits, for seconds where the cores are shared."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

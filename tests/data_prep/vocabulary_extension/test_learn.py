@@ -1,6 +1,6 @@
 from data_prep.vocabulary_extension import merge, words
 from data_prep.vocabulary_extension.learn import LONGEST_PIECE, apply, learn
-from tests.data_prep.vocabulary_extension.conftest import learn_from
+from tests.data_prep.vocabulary_extension.conftest import count_words, learn_from
 
 
 def test_the_most_frequent_neighbours_join_first() -> None:
@@ -42,7 +42,7 @@ def test_learning_is_deterministic(extended) -> None:
 def test_sentencepiece_cuts_words_as_the_learner_left_them(extended) -> None:
     base, after = merge.bare(extended.extension.base), merge.bare(extended.extension.model)
     rank = {piece: index for index, piece in enumerate(extended.learnt)}
-    counts = words.count_words(extended.learnt_from, "hi-Deva", base)
+    counts = count_words(extended.learnt_from, base)
     for symbols, word in zip(words.cut(counts, base), counts, strict=True):
         cut = list(symbols)
         apply(cut, rank)

@@ -70,6 +70,12 @@ VERBS: dict[str, Verb] = {
         example="langadapt blend nemo_configs/data/blend_tiny.yaml tokens_dir=runs/demo/data/tokens "
         "output=runs/demo/blend/cpt.yaml",
     ),
+    "extend": Verb(
+        module="recipes.extend",
+        help="new pieces for one language, in a .nemo and its tokenizer",
+        example="langadapt extend nemo_configs/data/extend.yaml model=runs/demo/base/checkpoints/megatron_gpt.nemo "
+        "documents=runs/demo/data/documents output=runs/demo/extended",
+    ),
     "pretrain": Verb(
         module="recipes.pretrain",
         help="train from random weights (the demo's stand-in for a base model)",

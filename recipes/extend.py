@@ -3,6 +3,7 @@
 For a base that needs too many tokens a word. Train on from the result: until then the new rows are guesses.
 """
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -160,37 +161,34 @@ class Plan:
         with atomic_write(self.tokenizer) as file:
             file.write(extension.model)
         self.write_model(weights)
-        learnt = len(extension.pieces) + extension.left_out.total()
-        left_out = {"too_rare": self.settings.new_pieces - learnt, **extension.left_out}
-        receipt = Receipt(
+        details = {
+            **self.values,
+            "vocabulary": {"before": weights.shape[1], "after": sum(weights.shape)},
+            "rows_from_mean_because_rare": fallbacks,
+            "heldout": measure.compare(extension, read_shards(self.heldout)),
+        }
+        receipt = self.make_receipt(count_pieces(self.settings.new_pieces, extension), details, started)
+        receipt.write(self.receipt)
+        return receipt
+
+    def make_receipt(self, counts: dict[str, Any], details: dict[str, Any], started: float) -> Receipt:
+        """Documents and characters are those pieces were learnt from."""
+        sizes = [len(text) for text in self.texts()]
+        return Receipt(
             stage=STAGE,
             config_hash=config_hash(self.values),
             code_version=code_version(STAGE),
             inputs=describe_inputs(self.inputs, self.settings.output),
             outputs=describe_outputs((self.tokenizer, self.model), self.settings.output),
-            counts={
-                "asked": self.settings.new_pieces,
-                "added": len(extension.pieces),
-                "left_out": {reason: count for reason, count in left_out.items() if count},
-            },
-            documents=sum(1 for _ in self.texts()),
-            characters=sum(map(len, self.texts())),
+            counts=counts,
+            documents=len(sizes),
+            characters=sum(sizes),
             tokens=None,
             by={},
-            details={
-                **self.values,
-                "rows_from_mean_because_rare": fallbacks,
-                "vocabulary": {
-                    "before": weights.shape[1],
-                    "after": sum(weights.shape),
-                },
-                "heldout": measure.compare(extension, read_shards(self.heldout)),
-            },
+            details=details,
             seconds=round(time.monotonic() - started, 1),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        receipt.write(self.receipt)
-        return receipt
 
     def extension(self) -> merge.Extension:
         """Learns the pieces and appends them.
@@ -220,23 +218,38 @@ class Plan:
         return mixtures.aligned(extension, self.runs())
 
     def write_model(self, weights: Any) -> None:
-        """Through NeMo, under a hidden name until it is whole."""
+        """Through NeMo, in a hidden folder until it is whole."""
         from recipes.convert.checkpoint import EMBEDDING
         from recipes.model_shape import padded_vocab_size
         from recipes.runtime import vocabulary
 
         config = self.checkpoint.config
-        divisor, tensor = config["make_vocab_size_divisible_by"], config["tensor_model_parallel_size"]
-        unfinished = self.model.with_name(f".{self.model.name}.tmp")
-        vocabulary.extend(
-            self.settings.model,
-            unfinished,
-            tokenizer=self.tokenizer.absolute(),
-            weights=weights,
-            rows=padded_vocab_size(sum(weights.shape), divisor, tensor),
-            dtype=self.checkpoint.tensors[EMBEDDING].dtype,
-        )
-        unfinished.replace(self.model)
+        divisor, tensor = config.get("make_vocab_size_divisible_by", 128), config.get("tensor_model_parallel_size", 1)
+        unfinished = self.settings.output / ".unfinished"
+        unfinished.mkdir(exist_ok=True)
+        try:
+            vocabulary.extend(
+                self.settings.model,
+                unfinished / self.model.name,
+                tokenizer=self.tokenizer.absolute(),
+                weights=weights,
+                rows=padded_vocab_size(sum(weights.shape), divisor, tensor),
+                dtype=self.checkpoint.tensors[EMBEDDING].dtype,
+            )
+            (unfinished / self.model.name).replace(self.model)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def count_pieces(asked: int, extension: merge.Extension) -> dict[str, Any]:
+    """`counts` of the receipt; what was asked is what was added and what was left out."""
+    too_rare = asked - len(extension.pieces) - extension.left_out.total()
+    left_out = {"too_rare": too_rare, **extension.left_out}
+    return {
+        "asked": asked,
+        "added": len(extension.pieces),
+        "left_out": {reason: count for reason, count in left_out.items() if count},
+    }
 
 
 def find_train_shards(documents: Path, lang: str) -> Sequence[Path]:

@@ -9,7 +9,7 @@ the base cuts it, so each new piece is what the extended tokenizer really produc
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Mapping
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 
 from data_prep.vocabulary_extension.words import Symbols
 
@@ -28,8 +28,7 @@ def learn(cuts: Mapping[Symbols, int], known: Container[str], count: int) -> lis
         known: Pieces the base has.
         count: How many to learn; fewer where nothing is left that occurs `MIN_COUNT` times.
     """
-    characters = _missing_characters(cuts, known)
-    return list(islice((*characters, *islice(_Learner(cuts, known).merges(), count)), count))
+    return list(islice(chain(_missing_characters(cuts, known), _Learner(cuts, known).merges()), count))
 
 
 def _missing_characters(cuts: Mapping[Symbols, int], known: Container[str]) -> list[str]:

@@ -91,7 +91,8 @@ def restore(path: Path) -> tuple[Any, Any]:
     saved = OmegaConf.create(OmegaConf.to_container(config))
     with open_dict(config):
         # The tables have as many rows of padding as they were saved with.
-        config.make_vocab_size_divisible_by *= config.tensor_model_parallel_size
+        divisor, tensor = config.get("make_vocab_size_divisible_by", 128), config.get("tensor_model_parallel_size", 1)
+        config.make_vocab_size_divisible_by = divisor * tensor
         config.update(_ONE_DEVICE)
         # NeMo builds the class named here, such as NeMo-Aligner's DPO model with its reference policy.
         config.target = f"{MegatronGPTModel.__module__}.{MegatronGPTModel.__name__}"

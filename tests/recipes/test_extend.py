@@ -1,7 +1,9 @@
 """The verb on a real .nemo. What NeMo makes of the result is in test_extend_trains_on.py."""
 
+import errno
 import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from data_prep.vocabulary_extension import merge, mixtures
 from data_prep.vocabulary_extension.merge import Extension
 from recipes import cli, extend
 from recipes.convert.checkpoint import EMBEDDING, open_checkpoint
+from recipes.runtime import vocabulary
 from tests.conftest import CONFIGS, run_langadapt
 from tests.training_inputs import make_nemo, make_tokenizer, model_part
 
@@ -59,7 +62,7 @@ def test_every_old_weight_is_kept_and_new_rows_are_the_mixture(small_base, model
     before, vocabulary = base.tokenizer_model(), merge.processor(base.tokenizer_model()).get_piece_size()
     tokenizer = merge.processor(after.tokenizer_model())
     pieces = tuple(tokenizer.id_to_piece(index) for index in range(vocabulary, tokenizer.get_piece_size()))
-    mixture = mixtures.mean(Extension(base=before, model=after.tokenizer_model(), pieces=pieces, left_out={}))
+    mixture = mixtures.mean(Extension(base=before, model=after.tokenizer_model(), pieces=pieces, left_out=Counter()))
     for name, table in new.items():
         kept = old[name][:vocabulary]
         assert torch.equal(table[:vocabulary], kept)
@@ -149,6 +152,23 @@ def test_a_text_without_a_new_piece_is_an_error_and_leaves_nothing(words, tmp_pa
         plan.extension()
     assert "lang=hi-Deva" in refused.value.where
     assert not (tmp_path / "new").exists()
+
+
+def test_a_model_that_cannot_be_written_leaves_nothing_behind(words, tmp_path, monkeypatch) -> None:
+    def fail(_source, output, **_settings) -> None:
+        output.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(output))
+
+    monkeypatch.setattr(vocabulary, "extend", fail)
+    with pytest.raises(OSError, match="No space left"):
+        refusal(words, f"output={tmp_path}").write_model(np.ones((1, 2)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_asked_is_what_was_added_and_left_out() -> None:
+    extension = Extension(base=b"", model=b"", pieces=("a", "b"), left_out=Counter(unreachable=3))
+    counts = extend.count_pieces(9, extension)
+    assert counts == {"asked": 9, "added": 2, "left_out": {"too_rare": 4, "unreachable": 3}}
 
 
 def test_a_receipt_is_json_a_person_reads(extended) -> None:

@@ -103,7 +103,7 @@ class Receipt:
             return cls(**json.loads(path.read_bytes()))
         except FileNotFoundError:
             what = "this receipt is missing"
-        except (ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError) as error:
             what = f"this receipt cannot be read: {error}"
         raise DataError(
             what,
@@ -127,13 +127,25 @@ class Receipt:
                 return f"{path} has {path.stat().st_size} bytes, its receipt says {facts['bytes']}"
         return None
 
-    def changed_input(self, folder: Path) -> str | None:
-        """The first input that is there with other content, in words; inputs left behind are no fault."""
+    def changed_input(self, path: Path) -> str | None:
+        """The first input that is there with other content, in words; inputs left behind are no fault.
+
+        Only what was written, replaced or renamed after this receipt, which lies at `path`, is read again: hashing
+        terabytes of shards takes hours. Change times are the kernel's and cannot be set, so an edit is missed only if
+        it was made while the receipt's own task ran, or under a clock turned back.
+        """
+        written = _touched(path)
         for name, checksum in self.inputs.items():
-            path = folder / name
-            if path.is_file() and sha256_file(path) != checksum:
-                return f"{path} has changed since"
+            given = path.parent / name
+            if given.is_file() and _touched(given) >= written and sha256_file(given) != checksum:
+                return f"{given} has changed since"
         return None
+
+
+def _touched(path: Path) -> int:
+    """When content, name or owner of a file last changed, in nanoseconds since the epoch."""
+    status = path.stat()
+    return max(status.st_mtime_ns, status.st_ctime_ns)
 
 
 def describe_inputs(paths: Sequence[Path], folder: Path) -> dict[str, str]:

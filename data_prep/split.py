@@ -51,9 +51,13 @@ def write_documents(
     train, heldout = (layout.document_shard(dataset.name, side, shard) for side in ("train", "heldout"))
     rejects = layout.rejects(stage, dataset.name, shard)
     counts = {"train": 0, "heldout": 0}
-    with shard_writer(train) as write_train, shard_writer(heldout) as write_heldout:
+    with (
+        shard_writer(train) as write_train,
+        shard_writer(heldout) as write_heldout,
+        split_off_rejects(records, rejects) as documents,
+    ):
         write = {"train": write_train, "heldout": write_heldout}
-        for document in split_off_rejects(records, rejects):
+        for document in documents:
             side = split_of(document.group, heldout_fraction)
             counts[side] += 1
             write[side](document.to_json())

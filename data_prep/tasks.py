@@ -4,6 +4,7 @@ A stage module says what to read, how to change it and how to write it, in plain
 module decides what is done already, and data_prep/executor.py runs the rest on datatrove.
 """
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -151,20 +152,25 @@ def remove_spent(task: Task) -> None:
 
 def write_shard(kept: Path, rejects: Path, records: Iterable[Record], _tally: Tally) -> Written:
     """Write one shard and its rejects; both are written even when empty: what is missing was never run."""
-    with shard_writer(kept) as write:
-        for document in split_off_rejects(records, rejects):
+    with shard_writer(kept) as write, split_off_rejects(records, rejects) as documents:
+        for document in documents:
             write(document.to_json())
     return Written(outputs=(kept, rejects))
 
 
-def split_off_rejects(records: Iterable[Record], rejects: Path) -> Iterator[Document]:
-    """Pass documents on and write rejects to their shard; the shard appears with the last record."""
+@contextlib.contextmanager
+def split_off_rejects(records: Iterable[Record], rejects: Path) -> Iterator[Iterator[Document]]:
+    """The documents among some records; rejects go to their shard, which appears when the block ends well."""
     with shard_writer(rejects) as write:
-        for record in records:
-            if isinstance(record, Reject):
-                write(record.to_json())
-            else:
-                yield record
+        yield _documents(records, write)
+
+
+def _documents(records: Iterable[Record], write_reject: Callable[[str], None]) -> Iterator[Document]:
+    for record in records:
+        if isinstance(record, Reject):
+            write_reject(record.to_json())
+        else:
+            yield record
 
 
 def _require_inputs(stage: str, task: Task) -> None:

@@ -90,6 +90,12 @@ VERBS: dict[str, Verb] = {
         "  langadapt verify runs/demo/blend/cpt.yaml model=runs/demo/base/checkpoints/megatron_gpt.nemo",
         words="prefix",
     ),
+    "extend": Verb(
+        module="recipes.extend",
+        help="new pieces for one language, in a .nemo and its tokenizer",
+        example="langadapt extend nemo_configs/data/extend.yaml model=runs/demo/base/checkpoints/megatron_gpt.nemo "
+        "documents=runs/demo/data/documents output=runs/demo/extended",
+    ),
     "pretrain": Verb(
         module="recipes.pretrain",
         help="train from random weights (the demo's stand-in for a base model)",

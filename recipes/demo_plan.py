@@ -69,6 +69,16 @@ def _data_steps(settings: DemoSettings) -> list[Step]:
 
     return [
         _step("prep", "documents to Megatron datasets", *prep),
+        _step("verify", "every token read and checked", "verify", data.tokens),
+        _step(
+            "fertility",
+            "tokens a word in each language, and whether the vocabulary should grow",
+            "fertility",
+            CONFIGS / "data" / "fertility.yaml",
+            setting("documents", data.root / "documents"),
+            setting("tokenizers.base", data.tokenizer),
+            setting("output", work / "fertility.json"),
+        ),
         blend("base", "blend_tiny_base.yaml", "weights for the stand-in base model"),
         blend("cpt", "blend_tiny.yaml", "weights for continued pre-training"),
     ]

@@ -27,13 +27,26 @@ def words(prepared, tmp_path):
             f"output={tmp_path / 'fertility.json'}",
         ],
         "data/blend_tiny.yaml": ["blend", f"tokens_dir={prepared.data.tokens}", f"output={tmp_path / 'a.yaml'}"],
+        "data/blend_paper.yaml": [
+            "blend",
+            f"tokens_dir={prepared.data.tokens}",
+            f"output={tmp_path / 'c.yaml'}",
+            "budget_tokens=200_000",
+            "sequence_length=256",
+        ],
         "data/blend_tiny_base.yaml": ["blend", f"tokens_dir={prepared.data.tokens}", f"output={tmp_path / 'b.yaml'}"],
     }
 
 
-@pytest.mark.parametrize("name", [str(path) for path in HERE if path.parts[0] == "data" and path.parts[1] != "sources"])
+ELSEWHERE = ("sources", "extend.yaml")
+"""Those of data/sources name files of the hub (tests/data_prep/ingest/test_source_configs.py); the other needs a .nemo
+(tests/recipes/test_extend.py)."""
+
+
+@pytest.mark.parametrize(
+    "name", [str(path) for path in HERE if path.parts[0] == "data" and path.parts[1] not in ELSEWHERE]
+)
 def test_data_configs_pass_a_dry_run(name, words, tmp_path) -> None:
-    """Those of data/sources name files of the hub: tests/data_prep/ingest/test_source_configs.py runs them."""
     verb, *settings = words[name]
     assert cli.main([verb, str(CONFIGS / name), *settings, "--dry-run"]) == 0
     assert not list(tmp_path.iterdir())

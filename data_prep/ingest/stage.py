@@ -97,12 +97,13 @@ class WriteParts:
             stale.unlink()
         rejects = self.layout.rejects("ingest", self.dataset.name, self.name)
         parts: list[Path] = []
-        numbered = number_parts(split_off_rejects(records, rejects), self.shard_characters)
-        for part, documents in groupby(numbered, key=lambda pair: pair[0]):
-            parts.append(self._part(part))
-            with shard_writer(parts[-1]) as write:
-                for _, document in documents:
-                    write(document.to_json())
+        with split_off_rejects(records, rejects) as kept:
+            numbered = number_parts(kept, self.shard_characters)
+            for part, documents in groupby(numbered, key=lambda pair: pair[0]):
+                parts.append(self._part(part))
+                with shard_writer(parts[-1]) as write:
+                    for _, document in documents:
+                        write(document.to_json())
         if not parts:
             parts.append(self._part(0))
             with shard_writer(parts[0]):

@@ -125,8 +125,12 @@ def _write_examples(
     outputs = tuple(layout.instruct(name, split) for split in ("train", "validation"))
     rejects = layout.rejects(NAME, name, "00000")
     counts = {"train": 0, "heldout": 0}
-    with atomic_write(outputs[0]) as train, atomic_write(outputs[1]) as validation:
-        for document in split_off_rejects(records, rejects):
+    with (
+        atomic_write(outputs[0]) as train,
+        atomic_write(outputs[1]) as validation,
+        split_off_rejects(records, rejects) as documents,
+    ):
+        for document in documents:
             split = split_of(document.group, validation_fraction)
             counts[split] += 1
             (train if split == "train" else validation).write(document.text.encode() + b"\n")

@@ -54,10 +54,10 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
         return [float(low)]
     size = 10.0 ** math.floor(math.log10((high - low) / most))
     steps = [size * factor for factor in (1, 2, 2.5, 5, 10, 20)]
-    step = next(step for step in steps if math.floor(high / step) - math.ceil(low / step) + 1 <= most)
-    first = math.ceil(low / step - 1e-9)
-    count = math.floor(high / step + 1e-9) - first + 1
-    return [round((first + index) * step, 12) for index in range(count)]
+    # A tick that rounding put just outside belongs to the range, here as where the step is chosen.
+    ends = ((step, math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)) for step in steps)
+    step, first, last = next(each for each in ends if each[2] - each[1] + 1 <= most)
+    return [round(number * step, 12) for number in range(first, last + 1)]
 
 
 def tick_label(value: float) -> str:

@@ -31,10 +31,12 @@ EVALUATED = (
     *("bits_per_byte", "standard_error", "by_kind", "documents", "bytes"),
     *("generations", "models", "seconds"),
 )
+# What of `langadapt fertility`'s file the report shows.
+FERTILITY = ("rows", "verdicts", "assumed")
 PREPARATION = (*DOCUMENT_STAGES, "tokenizer", "tokenize", "instruct")
 CHAIN = (
     *PREPARATION,
-    *("prep", "blend base", "blend cpt"),
+    *("prep", "verify", "fertility", "blend base", "blend cpt"),
     *RUNS,
     *(f"convert {stage}" for stage in RUNS),
     *("evaluate", "report"),
@@ -49,6 +51,7 @@ class Report:
     """What `report.json` says; None stands for a part that has not run."""
 
     corpus: Facts | None
+    fertility: Facts | None
     blend: dict[str, Facts] | None
     base: Facts | None
     cpt: Facts | None
@@ -68,7 +71,14 @@ class Report:
     @property
     def is_empty(self) -> bool:
         """Whether the folder holds no part of a run."""
-        parts = (self.corpus, self.blend, *(self.run(stage) for stage in RUNS), self.bits_per_byte, self.parity)
+        parts = (
+            self.corpus,
+            self.fertility,
+            self.blend,
+            *(self.run(stage) for stage in RUNS),
+            self.bits_per_byte,
+            self.parity,
+        )
         return all(part is None for part in parts)
 
     def to_json(self) -> str:
@@ -111,6 +121,7 @@ def collect(workdir: Path) -> Collected:
     }
     report = Report(
         corpus=corpus(workdir / "data"),
+        fertility=_read_json(workdir / "fertility.json", *FERTILITY),
         blend=blends(workdir / "blend"),
         **{stage: runs.get(stage) for stage in RUNS},
         bits_per_byte=evaluation and bits_per_byte(evaluation),

@@ -30,7 +30,7 @@ def render(collected: Collected, name: str) -> str:
         lstrip_blocks=True,
     )
     words = (wording.count, wording.decimal, wording.percent, wording.duration, wording.language, wording.layout)
-    environment.filters.update({word.__name__: word for word in (*words, wording.exponent)})
+    environment.filters.update({word.__name__: word for word in (*words, wording.exponent, wording.large)})
     return environment.get_template("page.html.jinja").render(name=name, **sections(collected))
 
 
@@ -46,6 +46,7 @@ def sections(collected: Collected) -> View:
         "chain": chain(collected),
         "bits": collected.evaluation and views.bits_view(collected.evaluation),
         "corpus": report.corpus and views.corpus_view(report.corpus),
+        "fertility": report.fertility and views.fertility_view(report.fertility),
         "blends": {name: views.blend_view(blend) for name, blend in (report.blend or {}).items()},
         "runs": [views.run_view(stage, run, collected.curves[stage]) for stage, run in runs.items()],
         "idle_runs": [views.TITLES[stage] for stage in RUNS if stage not in runs],
@@ -64,6 +65,7 @@ def chain(collected: Collected) -> list[View]:
     report = collected.report
     stages: list[tuple[str, Facts | None, Callable[[Facts], str]]] = [
         ("prep", report.corpus, lambda corpus: f"{wording.large(corpus['tokens'])} tokens"),
+        ("fertility", report.fertility, lambda found: f"{len({row['lang'] for row in found['rows']})} languages"),
         ("blend", report.blend, lambda blend: f"planned for {' and '.join(blend)}"),
         *((stage, report.run(stage), lambda run: f"{run['steps']} steps") for stage in RUNS),
         ("convert", report.parity, lambda parity: f"{len(parity['models'])} models"),

@@ -1,13 +1,14 @@
 """What the page shows about text and training: each section's figures, charts and tables from its facts."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from data_prep.documents import KINDS
+from data_prep.documents import KINDS, primary_language
 from data_prep.layout import PREFIX_SUFFIX
 from recipes.report import charts, wording
 from recipes.report.charts import Line, Mark, Segment
@@ -74,6 +75,25 @@ def _kind_key(kinds: Iterable[str]) -> list[tuple[str, str]]:
     return [(f"c-{kind}", kind) for kind in KINDS if kind in present]
 
 
+def fertility_view(fertility: Facts) -> View:
+    """One bar of tokens a word per language and kind, and what follows for the vocabulary."""
+    rows = fertility["rows"]
+    widest = max(row["tokens_per_word"] for row in rows)
+    return {
+        "words": fertility["assumed"]["words"],
+        "context_length": fertility["assumed"]["context_length"],
+        "key": _kind_key(row["kind"] for row in rows),
+        "rows": [{**row, "svg": _fertility_bar(row, widest)} for row in rows],
+        "verdicts": fertility["verdicts"],
+    }
+
+
+def _fertility_bar(row: Facts, widest: float) -> Markup:
+    title = f"{wording.language(row['lang'])}, {row['kind']}: {wording.decimal(row['tokens_per_word'])} tokens a word"
+    segment = Segment(value=row["tokens_per_word"], colour=f"c-{row['kind']}", title=title)
+    return charts.stacked_bar([segment], widest, label=title)
+
+
 def blend_view(blend: Facts) -> View:
     """Each dataset's share of the tokens there are against its share of the tokens drawn."""
     rows = blend["datasets"]
@@ -83,6 +103,7 @@ def blend_view(blend: Facts) -> View:
     widest = max(share for pair in shares for share in pair)
     return {
         "drawn": drawn,
+        "bars": _drawn_bars(rows),
         "key": _kind_key(row["kind"] for row in rows),
         "left_out": sorted({(_dataset(row["prefix"]), row["why"]) for row in blend["left_out"]}),
         "rows": [
@@ -97,6 +118,23 @@ def blend_view(blend: Facts) -> View:
             for row, (there, taken) in zip(rows, shares, strict=True)
         ],
     }
+
+
+def _drawn_bars(rows: Sequence[Facts]) -> list[View]:
+    """What is drawn of each language, by kind; hi-Deva and hi-Latn are both hi, as in the shares of the blend."""
+    drawn: dict[str, Counter[str]] = {}
+    for row in rows:
+        drawn.setdefault(primary_language(row["lang"]), Counter())[row["kind"]] += row["tokens_drawn"]
+    whole = sum(kinds.total() for kinds in drawn.values())
+    widest = max(kinds.total() for kinds in drawn.values())
+    return [
+        {
+            "name": wording.language(language),
+            "share": kinds.total() / whole,
+            "svg": _language_bar(language, {kind: {"tokens": tokens} for kind, tokens in kinds.items()}, widest),
+        }
+        for language, kinds in drawn.items()
+    ]
 
 
 def _share_bar(share: float, widest: float, colour: str, title: str) -> Markup:

@@ -23,7 +23,7 @@ def nemo_trace(path: Path, sequences: Sequence[Sequence[int]]) -> Trace:
         sequences: Token ids; every sequence is one document on its own.
     """
     os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
-    model = _restore(path).model
+    model = restore(path)[0].model
     device = next(model.parameters()).device
 
     def run(ids: Tensor) -> None:
@@ -65,12 +65,12 @@ def record_stages(
     return {name: torch.cat(parts) for name, parts in outputs.items()}
 
 
-def _restore(path: Path) -> Any:
-    """The model in fp32, evaluation mode, tensor and pipeline parallel size 1."""
+def restore(path: Path) -> tuple[Any, Any]:
+    """The model in fp32, evaluation mode, tensor and pipeline parallel size 1; and the settings it was saved with."""
     from lightning.pytorch import Trainer
     from nemo.collections.nlp.models.language_modeling.megatron_gpt_model import MegatronGPTModel
     from nemo.collections.nlp.parts.nlp_overrides import NLPDDPStrategy, NLPSaveRestoreConnector
-    from omegaconf import open_dict
+    from omegaconf import OmegaConf, open_dict
 
     trainer = Trainer(
         strategy=NLPDDPStrategy(),
@@ -88,13 +88,17 @@ def _restore(path: Path) -> Any:
         "save_restore_connector": NLPSaveRestoreConnector(),
     }
     config = MegatronGPTModel.restore_from(**source, return_config=True)
+    saved = OmegaConf.create(OmegaConf.to_container(config))
     with open_dict(config):
+        # The tables have as many rows of padding as they were saved with.
+        divisor, tensor = config.get("make_vocab_size_divisible_by", 128), config.get("tensor_model_parallel_size", 1)
+        config.make_vocab_size_divisible_by = divisor * tensor
         config.update(_ONE_DEVICE)
         # NeMo builds the class named here, such as NeMo-Aligner's DPO model with its reference policy.
         config.target = f"{MegatronGPTModel.__module__}.{MegatronGPTModel.__name__}"
     model = MegatronGPTModel.restore_from(**source, override_config_path=config)
     model.freeze()
-    return model
+    return model, saved
 
 
 _ONE_DEVICE = {

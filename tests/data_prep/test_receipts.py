@@ -104,15 +104,15 @@ def test_a_damaged_receipt_is_named(tmp_path: Path) -> None:
 def test_problems_are_told_in_words(done: Path) -> None:
     receipt = Receipt.load(done / "receipt.json")
     assert receipt.broken_output(done) is None
-    assert receipt.changed_input(done) is None
+    assert receipt.changed_input(done / "receipt.json") is None
     (done / "out").write_text("12345")
     (done / "in").write_text("edited")
     assert receipt.broken_output(done) == f"{done}/out has 5 bytes, its receipt says 1"
-    assert receipt.changed_input(done) == f"{done}/in has changed since"
+    assert receipt.changed_input(done / "receipt.json") == f"{done}/in has changed since"
     (done / "out").unlink()
     (done / "in").unlink()
     assert receipt.broken_output(done) == f"{done}/out is missing"
-    assert receipt.changed_input(done) is None
+    assert receipt.changed_input(done / "receipt.json") is None
 
 
 def test_the_receipt_of_a_failed_rerun_is_gone(done: Path) -> None:
@@ -125,3 +125,8 @@ def test_the_receipt_of_a_failed_rerun_is_gone(done: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         finish("ingest", task, [])
     assert not (done / "receipt.json").exists()
+
+
+def test_an_input_touched_but_not_changed_is_no_problem(done: Path) -> None:
+    (done / "in").touch()
+    assert Receipt.load(done / "receipt.json").changed_input(done / "receipt.json") is None

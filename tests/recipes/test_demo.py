@@ -20,6 +20,7 @@ from tests.conftest import REPOSITORY, kill_behind_last_step, weights
 
 REPORT_KEYS = {
     "corpus",
+    "fertility",
     "blend",
     "base",
     "cpt",
@@ -111,7 +112,7 @@ def test_the_page_stands_alone(finished_demo) -> None:
 
 def test_every_step_is_a_public_verb_with_absolute_paths() -> None:
     steps = plan(DemoSettings(workdir=Path("somewhere")))
-    assert [step.name for step in steps][:4] == ["prep", "blend base", "blend cpt", "base"]
+    assert [step.name for step in steps][:4] == ["prep", "verify", "fertility", "blend base"]
     assert {step.arguments[0] for step in steps} <= set(cli.VERBS)
     for step in steps:
         assert not [word for word in step.arguments if "=somewhere" in word or word.startswith("somewhere")]

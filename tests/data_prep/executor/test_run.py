@@ -37,7 +37,8 @@ def shout(item: Document) -> Record:
 
 def write(folder: Path, name: str, records: Iterable[Record], _tally: Tally) -> Written:
     out = folder / f"{name}.txt"
-    out.write_text("\n".join(item.id + item.text for item in split_off_rejects(records, folder / f"{name}.zst")))
+    with split_off_rejects(records, folder / f"{name}.zst") as kept:
+        out.write_text("\n".join(item.id + item.text for item in kept))
     return Written(outputs=(out,), details={"name": name})
 
 

@@ -7,14 +7,15 @@ import pytest
 import yaml
 
 from data_prep import pipeline
-from data_prep.documents import Document
+from data_prep.documents import Document, Reject
 from data_prep.errors import DataError, UsageError
 from data_prep.files import open_binary, read_shard
 from data_prep.flow import shards_into
+from data_prep.ingest import stage as ingest
 from data_prep.ingest.stage import number_parts
 from data_prep.layout import Layout
 from data_prep.prep_settings import PrepSettings
-from data_prep.receipts import Receipt
+from data_prep.receipts import Receipt, Tally
 from data_prep.settings import load
 
 Make = Callable[[str, bytes], Path]
@@ -181,3 +182,14 @@ def test_a_shard_takes_documents_until_it_is_full() -> None:
     sizes = [4, 4, 4, 20, 1, 10, 10, 0, 1]
     parts = [part for part, _ in number_parts(map(document, map("x".__mul__, sizes)), 10)]
     assert parts == [0, 0, 1, 2, 3, 4, 5, 5, 6]
+
+
+def test_a_failed_task_leaves_no_half_file_while_its_error_is_held(make_file: Make, tmp_path: Path) -> None:
+    """The error holds the frames of what failed, and a worker may be ended before they are collected."""
+    make_file("in/a.jsonl", b"")
+    (task,) = ingest.stage(settings(tmp_path)).tasks
+    records = [Reject(id="r", reason="bad", where="f:1", text=""), document("lone surrogate \ud800")]
+    with pytest.raises(UnicodeEncodeError) as held:
+        task.write(records, Tally())
+    assert held.tb is not None
+    assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []

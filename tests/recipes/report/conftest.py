@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from data_prep.blend_plan import BlendSettings, Dataset, plan
+from data_prep.blend.plan import plan
+from data_prep.blend.records import Dataset
+from data_prep.blend.settings import BlendSettings
 from data_prep.layout import Layout, receipt_path
 from data_prep.receipts import ByKind, Receipt
 from recipes import run_record
@@ -74,7 +76,7 @@ def write_corpus(data: Path) -> None:
 def write_blend(folder: Path, name: str, budget: int, shares: dict[str, float], kinds: tuple[str, ...]) -> None:
     settings = BlendSettings(
         tokens_dir=folder, output=folder / f"{name}.yaml", budget_tokens=budget, language_shares=shares,
-        kinds=kinds, max_epochs=100.0,
+        kinds=kinds, max_epochs=100.0, sequence_length=256,
     )  # fmt: skip
     datasets = [
         Dataset(
@@ -217,11 +219,31 @@ EVALUATION = {
 }  # fmt: skip
 
 
+FERTILITY = {
+    "rows": [
+        {"tokenizer": "base", "lang": lang, "kind": kind, "documents": documents, "tokens_per_word": tokens,
+         "standard_error": error, "bytes_per_token": size, "fallback": fallback, "words_in_context": context,
+         "training_days": days}
+        for lang, kind, documents, tokens, error, size, fallback, context, days in (
+            ("en-Latn", "real", 12, 1.74, 0.03, 3.09, 0.0, 2352, 5.0),
+            ("hi-Deva", "real", 13, 2.36, 0.04, 6.63, 0.024, 1735, 6.8),
+            ("hi-Latn", "romanized", 1, 1.73, None, 3.11, 0.0, 2361, 5.0),
+        )
+    ],
+    "verdicts": [
+        {"tokenizer": "base", "lang": "hi-Deva", "kind": "real", "extend": True,
+         "why": "2.36 tokens a word (at most 2.00), 2.40% of characters without a piece (at most 1.00%)"},
+    ],
+    "assumed": {"words": 118_000_000_000, "context_length": 4096},
+}  # fmt: skip
+
+
 @pytest.fixture
 def demo(tmp_path: Path) -> Path:
     """A finished demo."""
     work = tmp_path / "demo"
     write_corpus(work / "data")
+    write_json(work / "fertility.json", FERTILITY)
     write_blend(work / "blend", "base", 1_228_800, {"en": 0.9, "hi": 0.1}, ("real",))
     write_blend(work / "blend", "cpt", 819_200, {"en": 0.5, "hi": 0.5}, ("real", "translated", "romanized"))
     write_run(work / "base", "pretrain", (1, 1, 1), 142.5, nemo_lines(falling(300, 8.331, 4.612, 1), 100))

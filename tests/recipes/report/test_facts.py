@@ -15,7 +15,20 @@ from recipes.evaluate.generation import Prompt
 from recipes.evaluate.verb import samples
 from recipes.report import facts
 
-KEYS = ["corpus", "blend", "base", "cpt", "sft", "dpo", "bits_per_byte", "parity", "ground", "versions", "seconds"]
+KEYS = [
+    "corpus",
+    "fertility",
+    "blend",
+    "base",
+    "cpt",
+    "sft",
+    "dpo",
+    "bits_per_byte",
+    "parity",
+    "ground",
+    "versions",
+    "seconds",
+]
 
 
 def report(folder: Path) -> dict:

@@ -60,7 +60,17 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
             "translated 4 5,310 3.010",
         ],
         "corpus": ["435 documents, 359,182 characters, 112,434 tokens.", "empty (3).", "hi-Latn romanized 118 101,733"],
-        "blend": ["cpt: 819,200 tokens drawn", "sample.en-Latn.real 27 % 50 % 0.500 27,604 409,600 14.84"],
+        "fertility": [
+            "Hindi hi-Deva real 2.36 ± 0.04 6.63 2.4 % 1,735 6.8",
+            "training days for 118 billion words",
+            "romanized 1.73 3.11",
+            "Hindi: extend the vocabulary, 2.36 tokens a word",
+        ],
+        "blend": [
+            "cpt: 819,200 tokens drawn",
+            "English 50 % Hindi 50 % Tokens drawn by language",
+            "sample.en-Latn.real 27 % 50 % 0.500 27,604 409,600 14.84",
+        ],
         "training": ["cpt TP 2 · PP 1 · DP 1 200 6.127 4.058 4.868 → 4.178 2 min 47 s portable, cpu"],
         "preference": [
             "At the last step the margin is 4.25 nats and 88 % of the pairs are won;",
@@ -138,6 +148,7 @@ def test_hostile_text_stays_text(demo):
         ("data", "corpus", "Not run. langadapt prep makes this part."),
         ("blend", "blend", "Not run. langadapt blend makes this part."),
         ("sft", "training", "Not run: SFT: instruction tuning."),
+        ("fertility.json", "fertility", "Not run. langadapt fertility makes this part."),
         ("dpo", "preference", "Not run. langadapt dpo makes this part."),
         ("evaluation.json", "bits", "Not run. langadapt evaluate makes this part."),
         ("evaluation.json", "generations", "Not run. langadapt evaluate makes this part."),
@@ -160,7 +171,7 @@ def test_a_run_with_nothing_but_a_corpus_has_a_page(demo, tmp_path):
     Tags(html)
     text = visible(html)
     assert "Nothing has been trained in this folder yet." in text
-    assert text.count("Not run.") == 6
+    assert text.count("Not run.") == 7
     assert "A toy corpus" not in text
 
 

@@ -7,7 +7,7 @@ from recipes.report.facts import Report
 
 
 def report(bits=None, **parts):
-    names = ("corpus", "blend", "base", "cpt", "sft", "dpo", "parity", "ground", "versions")
+    names = ("corpus", "fertility", "blend", "base", "cpt", "sft", "dpo", "parity", "ground", "versions")
     return Report(bits_per_byte=bits, **{name: parts.get(name) for name in names}, seconds={})
 
 

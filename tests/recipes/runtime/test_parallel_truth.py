@@ -137,6 +137,13 @@ def test_resume_after_a_kill_repeats_the_uninterrupted_losses(
     assert losses(folder) == reference
 
 
+def test_resume_when_fewer_batches_are_left_than_steps_are_done(command, langadapt, reference, tmp_path) -> None:
+    """From step 16 the dataloader has 18 batches: Lightning took batch 18 of the whole run for its last."""
+    kill_after_step(command("one process", tmp_path), tmp_path, 17)
+    langadapt(*command("one process", tmp_path))
+    assert losses(tmp_path) == reference
+
+
 def test_a_checkpoint_of_one_process_resumes_at_tp_2(
     command, langadapt, reference, killed_in_one_process, tmp_path
 ) -> None:

@@ -1,6 +1,8 @@
-"""Patch for a Python environment outside NVIDIA's container images."""
+"""Patches for a Python environment outside NVIDIA's container images."""
 
 import os
+import queue
+from typing import Any
 
 from recipes.runtime.portable.patch import Changes, patch
 
@@ -16,3 +18,37 @@ def ngc_version(changes: Changes) -> None:
     Empty takes its own branch for images that are no official release.
     """
     changes.set_item(os.environ, "NVIDIA_PYTORCH_VERSION", "")
+
+
+@patch(
+    missing="ngc_image",
+    upstream="megatron.core.dist_checkpointing.strategies.base",
+    stops_at="async_calls.schedule_async_request(async_request)",
+)
+def checkpoint_without_fork(changes: Changes) -> None:
+    """Writes a checkpoint in the process that waits for it, where upstream forks one to write and waits for that.
+
+    A fork beside threads can deadlock: seen in CPython 3.11.7, whose child waits for a lock that a thread of torch or
+    gloo held (_PyThreadState_DeleteExcept), and the run stands still for ever. The same items go to the same files.
+    Checkpoints asked for as asynchronous (`exp_manager...async_save`) still fork.
+    """
+    from megatron.core.dist_checkpointing.strategies.base import AsyncSaveShardedStrategy
+    from megatron.core.dist_checkpointing.strategies.filesystem_async import FileSystemWriterAsync
+
+    def save(self: Any, sharded_state_dict: Any, checkpoint_dir: Any) -> None:
+        request = self.async_save(sharded_state_dict, checkpoint_dir)
+        if request.async_fn is not None:
+            request = request._replace(async_fn=write)
+        request.execute_sync()
+
+    def write(write_buckets: list[Any], results: Any) -> None:
+        written: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for number, bucket in enumerate(write_buckets):
+            under_way: queue.Queue[int] = queue.Queue()
+            under_way.put(number)
+            FileSystemWriterAsync.write_preloaded_data(number, bucket, written, under_way, True)
+        found = dict(written.get() for _ in write_buckets)
+        failed = (each for each in found.values() if isinstance(each, Exception))
+        results.put(next(failed, found))
+
+    changes.set(AsyncSaveShardedStrategy, "save", save)

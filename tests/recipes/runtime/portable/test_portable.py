@@ -155,6 +155,22 @@ def size_of_a_checkpoint_shard() -> None:
     assert _shard_size(types.SimpleNamespace(local_shape=(3, 5), dtype=torch.float32, flattened_range=None)) == 60
 
 
+def save_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint can be written, and read again, where nothing may be forked."""
+    from megatron.core import dist_checkpointing
+    from megatron.core.dist_checkpointing.mapping import ShardedTensor
+
+    weight = torch.arange(6.0).reshape(2, 3)
+    monkeypatch.setattr(os, "fork", no_fork)
+    dist_checkpointing.save({"weight": ShardedTensor.from_rank_offsets("weight", weight)}, str(tmp_path))
+    empty = {"weight": ShardedTensor.from_rank_offsets("weight", torch.zeros(2, 3))}
+    assert torch.equal(dist_checkpointing.load(empty, str(tmp_path))["weight"], weight)
+
+
+def no_fork() -> None:
+    raise BlockingIOError("forked")
+
+
 def scheduled_token_count() -> None:
     assert torch.zeros([], dtype=torch.int, device="cuda").device.type == "cpu"
 
@@ -184,6 +200,7 @@ PROBES = {
     "checkpoint_write_item": (write_checkpoint_item, TypeError),
     "numpy_product": (size_of_a_checkpoint_shard, AttributeError),
     "checkpoint_common_state": (load_common_state, Exception),
+    "checkpoint_without_fork": (save_checkpoint, BlockingIOError),
 }
 
 
@@ -192,9 +209,9 @@ def start_strategy_class():
 
 
 @pytest.fixture
-def run_probe(tmp_path, transformer_config):
+def run_probe(tmp_path, transformer_config, monkeypatch):
     """Runs the probe of a patch with the fixtures it names."""
-    fixtures = {"tmp_path": tmp_path, "transformer_config": transformer_config}
+    fixtures = {"tmp_path": tmp_path, "transformer_config": transformer_config, "monkeypatch": monkeypatch}
 
     def run(name: str) -> None:
         probe = PROBES[name][0]

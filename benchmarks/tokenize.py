@@ -1,6 +1,6 @@
 """Stage tokenize beside Megatron-LM's tools, datatrove's Megatron tokenizer and the bare library, on the same text.
 
-    python -m benchmarks.tokenize [--megabytes 128] [--hindi FILE.jsonl ...] [--english FILE.jsonl ...]
+    python -m benchmarks.tokenize [--megabytes 32] [--hindi FILE.jsonl ...] [--english FILE.jsonl ...]
         [--megatron-lm FOLDER [--megatron-python PYTHON]] [--vocabularies 32000 256000] [--repetitions 3] [--workers 2]
 
 Hindi text, and Hindi and English mixed, is made of the sentences of the given files (`text` fields) with one word in
@@ -10,13 +10,12 @@ asked for. Every rival ends in `.bin/.idx` with an end-of-document token; ours r
 hashes what it reads and writes, and merges; the others read one plain file (datatrove one a task). "bare, in memory" is
 gigatoken alone, from a list of texts to arrays; "bare, from shards" reads what ours reads. Both keep all in memory.
 
-Each run measures itself after its imports; what one document takes is taken off. CPU seconds of ours and datatrove's
-are of one worker, whose process is the whole run; wall seconds and memory (of all processes) are of --workers. Slow
-rivals get a sixteenth of it. Bytes are compared with ours. Medians of runs that take turns; MB are of text.
+Each run measures itself after its imports; what one document takes is taken off. CPU seconds are of one worker or
+thread; wall seconds and memory (of all processes) are of --workers. Slow rivals get a sixteenth of the text. Bytes are
+compared with ours. Medians of runs that take turns; MB are of text.
 
-Megatron-LM comes from a checkout: git clone https://github.com/NVIDIA/Megatron-LM. Its head wants Python 3.12, triton
-and, for preprocess_data_fast.py, awkward; name an interpreter that has them, or add them by PYTHONPATH. What could not
-run is named with its reason.
+Megatron-LM comes from a checkout of https://github.com/NVIDIA/Megatron-LM. Its head wants Python 3.12, triton and, for
+preprocess_data_fast.py, awkward: name an interpreter that has them. What could not run is named with its reason.
 """
 
 import argparse
@@ -71,9 +70,8 @@ def run_ours(given: Path, tokenizer: Path, workers: int) -> None:
         run_step(planned, step, execution=prepared.execution, logs=prepared.layout.logs(planned.name, step.name))
 
 
-def run_bare(given: Path, tokenizer: Path, workers: int, *, from_file: bool) -> None:
+def run_bare(given: Path, tokenizer: Path, _workers: int, *, from_file: bool) -> None:
     """Only the library, on as many threads as others have workers; what it starts with is not measured."""
-    os.environ["RAYON_NUM_THREADS"] = str(workers)
     import gigatoken
 
     from data_prep.tokenize import gigatoken_source
@@ -180,14 +178,14 @@ class Bench:
         """What encoding took; a CalledProcessError says that the side cannot run."""
         inputs = [given] if side in (BARE, BARE_FILE) else [given, one]
         used, *base = (self.told(side, each, tokenizer, self.workers) for each in inputs)
-        alone = (self.told(side, each, tokenizer, 1) for each in inputs) if side in (OURS, DATATROVE) else (used, *base)
-        cpu, *base_cpu = (each.cpu for each in alone)
+        cpu, *base_cpu = (self.told(side, each, tokenizer, 1).cpu for each in inputs)
         return replace(used, wall=used.wall - sum(each.wall for each in base), cpu=cpu - sum(base_cpu))
 
     def told(self, side: str, given: Input, tokenizer: Tokenizer, workers: int) -> Used:
         """Seconds as a run says them, and the memory it was seen to take."""
         path = os.pathsep.join(filter(None, (str(self.megatron or ""), os.environ.get("PYTHONPATH"))))
-        environment = os.environ | ({} if side in SIDES else {"PYTHONPATH": path})
+        environment = os.environ | {"RAYON_NUM_THREADS": str(workers)}
+        environment |= {} if side in SIDES else {"PYTHONPATH": path}
         used = run_measured(self.command(side, given, tokenizer, workers), environment)
         seconds = json.loads(next(line for line in used.said.splitlines() if line.startswith('{"cpu"')))
         return replace(used, **seconds)
@@ -224,10 +222,9 @@ def compare(bench: Bench, inputs: dict[str, Input], tokenizer: Tokenizer) -> dic
 
 
 def print_table(title: str, found: dict[str, tuple[float, Used, str]]) -> None:
-    rows = [
-        [side, f"{size:.0f}", speed(size, used.wall), speed(size, used.cpu), f"{used.peak:.0f}", same]
-        for side, (size, used, same) in found.items()
-    ]
+    rows = []
+    for side, (size, used, same) in found.items():
+        rows.append([side, f"{size:.0f}", speed(size, used.wall), speed(size, used.cpu), f"{used.peak:.0f}", same])
     print(title, table(["", "MB", "MB/s", "MB/CPU s", "peak MB", "bytes"], rows), "", sep="\n", flush=True)
 
 
@@ -283,7 +280,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=float, default=128, help="of each text (default 128)")
+    parser.add_argument("--megabytes", type=float, default=32, help="of each text (default 32)")
     for language in ("hindi", "english"):
         default = [SAMPLE / f"documents.{language[:2]}.jsonl"]
         parser.add_argument(f"--{language}", type=Path, nargs="+", default=default, help="JSONL files with `text`")

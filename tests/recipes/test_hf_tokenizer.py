@@ -5,7 +5,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jinja2.exceptions import TemplateError
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
@@ -67,6 +67,7 @@ FRAGMENTS = st.sampled_from(
 def test_any_text_encodes_as_sentencepiece_does(text):
     """But for U+2581, SentencePiece's own sign for a space, and control tokens, which transformers keeps whole."""
     text = text.replace("\u2581", "")
+    assume(not any(token in text for token in ("<unk>", "<pad>", "<s>", "</s>")))
     assert TOKENIZER(text)["input_ids"] == SENTENCEPIECE.encode(text)
     assert TOKENIZER.decode(TOKENIZER(text)["input_ids"]) == text
 

@@ -45,6 +45,16 @@ def load(cls: type[Settings], configs: Sequence[Path], overrides: Sequence[str] 
     return built
 
 
+def build(cls: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
+    """Settings of type `cls` from a mapping that is already resolved; `where` names it in messages.
+
+    Raises:
+        UsageError: A key is unknown or missing, a value has the wrong type.
+    """
+    built: Settings = _Builder([(where, OmegaConf.create(dict(values)))], []).build(cls, values, "")
+    return built
+
+
 def read_yaml(path: Path) -> DictConfig:
     """One YAML mapping.
 

@@ -16,6 +16,9 @@ from data_prep.errors import UsageError
 
 Schema = Literal["pretrain", "sft", "dpo"]
 
+OWN_SECTION = "langadapt"
+"""What upstream has no key for lies here (`recipes.run_settings`); upstream's mains never look at it."""
+
 LISTS = Path(__file__).parent / "upstream_keys"
 
 # NeMo-Aligner merges its YAML over the model config inside the .nemo checkpoint (nemo_aligner/utils/utils.py,
@@ -61,7 +64,7 @@ def known_keys(schema: Schema) -> KnownKeys:
     if schema != "pretrain":
         model = [key for key in _read("pretrain.txt")[0] if key.startswith("model.") and not key.startswith(NOT_SHARED)]
         leaves.update(model)
-    return KnownKeys(leaves=frozenset(leaves), open_sections=tuple(sorted(sections)))
+    return KnownKeys(leaves=frozenset(leaves), open_sections=tuple(sorted({*sections, OWN_SECTION})))
 
 
 def unknown_key_error(found: list[tuple[str, str]], known: KnownKeys, schema: Schema) -> UsageError:

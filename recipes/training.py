@@ -15,6 +15,7 @@ from data_prep.errors import LangadaptError, UsageError
 from recipes import checkpoints, checks, config, launch, run_identity, run_record
 from recipes.known_keys import Schema
 from recipes.run_record import RunRecord
+from recipes.run_settings import run_settings
 from recipes.runtime import ground
 
 
@@ -48,6 +49,7 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     """
     ground.quiet_libraries()
     settings = config.load(configs, overrides, stage.schema)
+    run_settings(settings)
     if settings.trainer.accelerator == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a GPU that is there would be half used: NeMo moves batches to it
     if launch.is_child():

@@ -1,0 +1,29 @@
+"""The section `langadapt` of a training configuration: what upstream has no key for.
+
+Upstream's mains never look at it, so they still accept the file. Each part is a frozen dataclass beside the code it
+steers; this module only joins them.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from data_prep import settings
+from recipes.known_keys import OWN_SECTION
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Our own settings of a training run."""
+
+
+def run_settings(cfg: DictConfig) -> RunSettings:
+    """The section as typed settings; every part has its default where the section is absent.
+
+    Raises:
+        UsageError: A key is unknown or missing, a value has the wrong type.
+    """
+    section = OmegaConf.select(cfg, OWN_SECTION)
+    values = cast("dict[str, Any]", OmegaConf.to_container(section, resolve=True)) if section is not None else {}
+    return settings.build(RunSettings, values, f"section `{OWN_SECTION}`")

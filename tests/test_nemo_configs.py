@@ -102,7 +102,8 @@ def test_upstreams_hydra_gets_top_level_sections(name):
     with initialize_config_dir(config_dir=str(NEMO_CONFIGS), version_base=None):
         cfg = compose(name)
     assert {"trainer", "exp_manager", "model"} <= set(cfg) <= {
-        "name", "trainer", "exp_manager", "model", "s3_checkpointing", "pretrained_checkpoint", "precision", "langadapt",
+        "name", "trainer", "exp_manager", "model", "s3_checkpointing", "pretrained_checkpoint", "precision",
+        "langadapt",
     }  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def chunks_in_flight(work: Work, placement: Placement, stage: int) -> int:
 def of_stage(work: Work, placement: Placement, stage: int) -> float:
     """Everything a pipeline stage keeps, without logits and loss."""
     flying = chunks_in_flight(work, placement, stage)
-    kept = flying * of_chunk(work, placement) + of_recomputation(work, placement)
+    kept = flying * of_chunk(work, placement)
     if stage == 0:
         dropout = work.model["hidden_size"] / _sequence_ranks(placement) if _drops(work, "hidden_dropout") else 0
         kept += math.ceil(flying / placement.virtual) * tokens_per_micro_batch(work, placement) * (ID_BYTES + dropout)
@@ -100,10 +100,10 @@ def of_reference_logits(work: Work, placement: Placement, micro_batch: int) -> f
 
 
 def of_gradients(work: Work, placement: Placement) -> float:
-    """Gradients of one layer's activations and the gathered sequence: what one layer's backward pass takes."""
-    hidden, ffn = work.model["hidden_size"], work.model["ffn_hidden_size"]
-    width = ffn * (2 if is_gated(work.model) else 1)
-    per_token = work.precision.element * (2 * hidden + 2 * width / placement.layout.tensor)
+    """Gradients of a layer's activations while its backward pass runs: residual stream, between the two matrices."""
+    widths = 3 if is_gated(work.model) else 2
+    inner = widths * work.model["ffn_hidden_size"] / placement.layout.tensor
+    per_token = work.precision.element * (2 * work.model["hidden_size"] + inner)
     return float(tokens_per_micro_batch(work, placement) * per_token)
 
 

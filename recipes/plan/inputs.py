@@ -112,7 +112,7 @@ def read(configs: list[Path], overrides: list[str], cluster: Cluster, nodes: int
             where="command line",
             fix="langadapt plan nemo_configs/cpt/nemotron_mini_4b_hindi.yaml cluster=a100-80gb nodes=16",
         )
-    size = [] if nodes is None else [f"trainer.num_nodes={nodes}", f"trainer.devices={cluster.gpus_per_node}"]
+    size = [] if nodes is None else _whole_nodes(overrides, cluster, nodes)
     schema = config.schema_of(configs[0])
     cfg = config.load(configs, [*overrides, *size], schema, may_be_open=EXAMPLES)
     inputs = Inputs(schema=schema, cfg=cfg, model=cfg.model, assumed=run_settings(cfg).plan)
@@ -123,6 +123,18 @@ def read(configs: list[Path], overrides: list[str], cluster: Cluster, nodes: int
     if OmegaConf.select(cfg, "model.peft.peft_scheme") not in (None, "none"):
         inputs.notes.append("not modelled: model.peft.peft_scheme; the figures are those of training every weight")
     return inputs
+
+
+def _whole_nodes(overrides: list[str], cluster: Cluster, nodes: int) -> list[str]:
+    """The trainer's size for `nodes`."""
+    said = [word for word in overrides if word.lstrip("+").startswith(("trainer.num_nodes=", "trainer.devices="))]
+    if said:
+        raise UsageError(
+            f"nodes={nodes} means all {cluster.gpus_per_node} cards of each, and there is {' '.join(said)}, too",
+            where="command line",
+            fix=f"nodes={nodes}\nor {' '.join(said)}, without nodes=",
+        )
+    return [f"trainer.num_nodes={nodes}", f"trainer.devices={cluster.gpus_per_node}"]
 
 
 def _model(inputs: Inputs) -> DictConfig:

@@ -16,9 +16,10 @@ class Memory:
         weights: In the dtype they compute in.
         gradients: Of all weights, accumulated over the micro batches.
         optimizer: Both moments and, for 16-bit weights, what completes them to fp32.
-        activations: Kept for the backward pass, layers being recomputed included.
+        activations: Kept for the backward pass.
         logits: Of one micro batch, and what its loss is computed with.
-        workspace: Gradients of one layer's activations; CUDA, NCCL and the allocator.
+        workspace: What the backward pass of one layer takes, recomputed activations included, beyond the logits, which
+            are gone by then; CUDA, NCCL and the allocator.
     """
 
     weights: float
@@ -84,13 +85,14 @@ def stage_memory(work: Work, placement: Placement, stage: int, *, reserved: floa
     kept = activations.of_stage(work, placement, stage)
     if reference_batch and stage == cut.pipeline - 1:  # nothing is kept for it: it needs room beside the state alone
         logits = max(logits, activations.of_reference_logits(work, placement, reference_batch) - kept)
+    layer = activations.of_recomputation(work, placement) + activations.of_gradients(work, placement)
     return Memory(
         weights=weights * each.weights,
         gradients=weights * each.gradients,
         optimizer=weights * each.optimizer,
         activations=kept,
         logits=logits,
-        workspace=activations.of_gradients(work, placement) + reserved,
+        workspace=max(0.0, layer - logits) + reserved,
     )
 
 

@@ -96,6 +96,11 @@ VERBS: dict[str, Verb] = {
         example="langadapt extend nemo_configs/data/extend.yaml model=runs/demo/base/checkpoints/megatron_gpt.nemo "
         "documents=runs/demo/data/documents output=runs/demo/extended",
     ),
+    "plan": Verb(
+        module="recipes.plan.verb",
+        help="memory, time, cost and disk of a training config on a cluster, with no GPU; better layouts",
+        example="langadapt plan nemo_configs/cpt/nemotron_mini_4b_hindi.yaml cluster=a100-80gb nodes=16",
+    ),
     "pretrain": Verb(
         module="recipes.pretrain",
         help="train from random weights (the demo's stand-in for a base model)",

@@ -8,7 +8,7 @@ The first file is composed by Hydra, as upstream's mains do it (its `defaults:` 
 let through, and no mandatory value is left open.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -38,7 +38,7 @@ class Source:
     package: str
 
 
-def load(configs: list[Path], overrides: list[str], schema: Schema) -> DictConfig:
+def load(configs: list[Path], overrides: list[str], schema: Schema, *, may_be_open: Collection[str] = ()) -> DictConfig:
     """One complete configuration for an upstream main.
 
     Args:
@@ -46,6 +46,7 @@ def load(configs: list[Path], overrides: list[str], schema: Schema) -> DictConfi
         overrides: `key=value`, `+key=value`, `++key=value` or `~key`, in Hydra's grammar. A key that upstream reads
             needs no `+`, whether or not a file sets it.
         schema: Which of upstream's mains the configuration is for.
+        may_be_open: Keys whose value may be missing; they become null.
 
     Returns:
         The configuration with every interpolation resolved, so that what is saved is what ran; closed to new keys
@@ -72,8 +73,23 @@ def load(configs: list[Path], overrides: list[str], schema: Schema) -> DictConfi
         _refuse_unknown(Source(path=path, package=""), known, schema, fragment=True)
         cfg = _lay_over(cfg, path)
     _apply(cfg, overrides, known, schema)
-    require_values(cfg, configs, schema)
+    for key in may_be_open:
+        if OmegaConf.is_missing(*_parent(cfg, key)):
+            OmegaConf.update(cfg, key, None)
+    require_values(cfg, configs, schema, may_be_open)
     return _resolved(cfg, configs)
+
+
+def schema_of(path: Path) -> Schema:
+    """Which of upstream's mains a configuration file is for: Aligner's trainers have a section each.
+
+    Raises:
+        UsageError: It is missing, or cannot be composed.
+    """
+    _register_resolvers()
+    _key_lines(path)
+    trainer = OmegaConf.select(_compose(path)[0], "trainer") or {}
+    return "sft" if "sft" in trainer else "dpo" if "dpo" in trainer else "pretrain"
 
 
 def as_yaml(cfg: DictConfig) -> str:
@@ -85,6 +101,13 @@ def config_hash(cfg: DictConfig) -> str:
     """SHA-256 of the configuration's canonical JSON: equal for equal values, whatever the order of their keys."""
     container = cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=True))
     return receipts.config_hash(container)
+
+
+def _parent(cfg: DictConfig, key: str) -> tuple[Any, str]:
+    """The section that holds a dotted key, and its name there."""
+    section, _, name = key.rpartition(".")
+    found = OmegaConf.select(cfg, section) if section else cfg
+    return (found if OmegaConf.is_dict(found) else OmegaConf.create({})), name
 
 
 def _register_resolvers() -> None:

@@ -1,6 +1,6 @@
 """Values a training configuration cannot do without."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -66,13 +66,14 @@ REQUIRED: dict[Schema, tuple[str, ...]] = {
 }
 
 
-def require_values(cfg: DictConfig, configs: list[Path], schema: Schema) -> None:
+def require_values(cfg: DictConfig, configs: list[Path], schema: Schema, may_be_open: Collection[str] = ()) -> None:
     """Refuse a configuration that leaves values open (`???`), or lacks one that every run needs.
 
     Args:
         cfg: The configuration, interpolations unresolved.
         configs: The files it was made of, for the error.
         schema: Which upstream main it is for.
+        may_be_open: Keys that may be null all the same.
 
     Raises:
         UsageError: All open values at once, each with an example.
@@ -80,7 +81,8 @@ def require_values(cfg: DictConfig, configs: list[Path], schema: Schema) -> None
     values = dict(_leaves(OmegaConf.to_container(cfg), ""))
     sections = {key.rpartition(".")[0] for key in values}
     missing = [key for key, value in values.items() if value == "???"]
-    missing += [key for key in REQUIRED[schema] if values.get(key) is None and key not in sections]
+    needed = [key for key in REQUIRED[schema] if key not in may_be_open]
+    missing += [key for key in needed if values.get(key) is None and key not in sections]
     if missing:
         raise UsageError(
             f"{len(missing)} mandatory value{'s' if len(missing) > 1 else ''} not set: {', '.join(missing)}",

@@ -23,6 +23,7 @@ LAYOUT_KEYS = (
     "model.dpo.log_prob_forward_micro_batch_size",
     "model.make_vocab_size_divisible_by",
     "exp_manager",
+    "langadapt.plan",
 )
 FILE_KEYS = (
     "model.restore_from_path",

@@ -56,7 +56,7 @@ def check_checkpoint(model: DictConfig, path: Path, key: str) -> None:
         )
     tokenizer = nemo_file.read_tokenizer(path, key)
     if tokenizer:
-        _check_padding(source, model, _vocabulary(tokenizer))
+        _check_padding(source, model, vocabulary_size(tokenizer))
 
 
 def _check_padding(source: DictConfig, model: DictConfig, vocabulary: int) -> None:
@@ -83,7 +83,8 @@ def _check_padding(source: DictConfig, model: DictConfig, vocabulary: int) -> No
     )
 
 
-def _vocabulary(tokenizer: bytes) -> int:
+def vocabulary_size(tokenizer: bytes) -> int:
+    """Entries of a SentencePiece model."""
     from sentencepiece import SentencePieceProcessor
 
     return int(SentencePieceProcessor(model_proto=tokenizer).get_piece_size())

@@ -52,8 +52,12 @@ def check_schedule(cfg: DictConfig, max_steps: int) -> None:
         )
 
 
-def check_alignment_schedule(cfg: DictConfig, section: str, epoch: Epoch) -> None:
-    """Steps, intervals and learning rates of an Aligner trainer (nemo_aligner/utils/trainer_utils.py)."""
+def alignment_steps(cfg: DictConfig, section: str, epoch: Epoch) -> tuple[int, int]:
+    """Steps of one epoch and of the whole run under an Aligner trainer's limits.
+
+    Raises:
+        UsageError: There would be none.
+    """
     settings = cfg.trainer[section]
     limit = settings.get("limit_train_batches", 1.0)
     steps_an_epoch = int(epoch.steps * limit) if isinstance(limit, float) else min(epoch.steps, limit)
@@ -67,6 +71,13 @@ def check_alignment_schedule(cfg: DictConfig, section: str, epoch: Epoch) -> Non
             where=f"trainer.{section}.max_steps={max_steps}, trainer.{section}.limit_train_batches={limit}",
             fix=f"trainer.{section}.max_steps=-1 trainer.{section}.limit_train_batches=1.0",
         )
+    return steps_an_epoch, steps
+
+
+def check_alignment_schedule(cfg: DictConfig, section: str, epoch: Epoch) -> None:
+    """Steps, intervals and learning rates of an Aligner trainer (nemo_aligner/utils/trainer_utils.py)."""
+    settings = cfg.trainer[section]
+    steps_an_epoch, steps = alignment_steps(cfg, section, epoch)
     check_schedule(cfg, steps)
     every, save = settings.val_check_interval, whole(cfg, f"trainer.{section}.save_interval")
     is_share = isinstance(every, float)

@@ -9,7 +9,7 @@ PLAIN = {
     "hidden_size": 4,
     "ffn_hidden_size": 8,
     "num_attention_heads": 2,
-    "max_position_embeddings": 16,
+    "encoder_seq_length": 16,
 }
 
 

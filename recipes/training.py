@@ -49,7 +49,7 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     """
     ground.quiet_libraries()
     settings = config.load(configs, overrides, stage.schema)
-    run_settings(settings)
+    own = run_settings(settings)
     if settings.trainer.accelerator == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a GPU that is there would be half used: NeMo moves batches to it
     if launch.is_child():
@@ -57,7 +57,11 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
         return 0
     leads = launch.rank() == 0  # of ranks something else started, one reads and hashes the inputs for all
     if leads:
-        stage.check(settings, has_gpu=_has_gpu())
+        stage.check(settings, has_gpu=_has_gpu() or _is_elsewhere(stage, settings, dry_run=dry_run))
+    if leads and stage.schema == "pretrain":
+        plan = _plan_path(configs)
+        for line in checks.check_draw(settings, plan, _blend_plan(configs), own.draw):
+            print(f"{stage.name}: {line}")
     layout = checks.layout(settings)
     launch.check_world(layout.processes, settings.trainer.num_nodes, dry_run=dry_run)
     if dry_run:
@@ -82,6 +86,14 @@ def _has_gpu() -> bool:
     import torch
 
     return bool(torch.cuda.is_available())
+
+
+def _is_elsewhere(stage: Stage, settings: DictConfig, *, dry_run: bool) -> bool:
+    """Whether a configuration for GPUs is only looked at, on a machine without one: a laptop, a login node."""
+    if not dry_run or settings.trainer.accelerator not in {"gpu", "cuda"} or _has_gpu():
+        return False
+    print(f"{stage.name}: this machine has no GPU; the config is checked for one that has")
+    return True
 
 
 def _train(stage: Stage, settings: DictConfig) -> None:
@@ -195,10 +207,14 @@ def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecor
     return finished
 
 
-def _blend_plan(configs: list[Path]) -> dict[str, Any] | None:
+def _plan_path(configs: list[Path]) -> Path | None:
     """The plan `langadapt blend` wrote beside a fragment among the configs."""
-    plans = [plan for path in configs if (plan := path.with_suffix(".json")).exists()]
-    return run_record.read_json(plans[0]) if plans else None
+    return next((plan for path in configs if (plan := path.with_suffix(".json")).exists()), None)
+
+
+def _blend_plan(configs: list[Path]) -> dict[str, Any] | None:
+    path = _plan_path(configs)
+    return run_record.read_json(path) if path else None
 
 
 def _span(record: RunRecord) -> str:

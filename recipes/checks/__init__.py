@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from recipes.checks import data
 from recipes.checks.checkpoint import check_checkpoint, merged_model
+from recipes.checks.draw import check_draw
 from recipes.checks.ground import check_ground
 from recipes.checks.layout import (
     Layout,
@@ -23,7 +24,7 @@ from recipes.checks.layout import (
 from recipes.checks.schedule import check_alignment_schedule, check_schedule, one_epoch
 from recipes.checks.values import whole
 
-__all__ = ["Layout", "check_dpo", "check_pretrain", "check_sft", "layout"]
+__all__ = ["Layout", "check_dpo", "check_draw", "check_pretrain", "check_sft", "layout"]
 
 
 def check_pretrain(cfg: DictConfig, *, has_gpu: bool) -> None:

@@ -61,7 +61,7 @@ def check_token_datasets(cfg: DictConfig) -> None:
         for split, (key, parts) in splits.items()
     }
     key, parts = splits["train"]
-    share = 1.0 if len(splits) > 1 else _training_share(cfg.model.data.splits_string)
+    share = training_share(cfg)
     tokens = [int(size.tokens * share) for size in sizes["train"]]
     needed = cfg.model.data.seq_length + 1
     short = [(prefix, count) for (_, prefix), count in zip(parts, tokens, strict=True) if count < needed]
@@ -152,8 +152,16 @@ def _splits(cfg: DictConfig) -> dict[str, tuple[str, Blend]]:
     return {split: (key, parse_blend(value[split], key)) for split, key in keys.items()}
 
 
-def _training_share(splits_string: str) -> float:
-    """Share of every dataset that NeMo trains on: 0.9 of "900,50,50"."""
+def training_blend(cfg: DictConfig) -> tuple[str, Blend]:
+    """What a run trains on, with its key."""
+    return _splits(cfg)["train"]
+
+
+def training_share(cfg: DictConfig) -> float:
+    """Share of every dataset that NeMo trains on: 0.9 of "900,50,50", all where the splits are named."""
+    splits_string = cfg.model.data.splits_string
+    if OmegaConf.is_dict(cfg.model.data.data_prefix):
+        return 1.0
     parts = [part.strip() for part in str(splits_string).split(",")]
     if not all(map(_is_number, parts)) or len(parts) > 3 or not sum(map(float, parts)) > 0:
         raise UsageError(

@@ -60,10 +60,12 @@ def identity(settings: DictConfig, inputs: dict[str, str]) -> str:
     """Hash of what a run computes from what, whatever the layout and wherever the files lie."""
     copy = DictConfig(OmegaConf.to_container(settings, resolve=True))
     for key in (*LAYOUT_KEYS, *FILE_KEYS, "model.data.index_mapping_dir"):
-        if OmegaConf.select(copy, key) is not None:
-            OmegaConf.update(copy, key, None)
-    if OWN_SECTION in copy and not any(value is not None for value in copy[OWN_SECTION].values()):
-        del copy[OWN_SECTION]  # nothing left of it: the same run as one without the section
+        parent, _, name = key.rpartition(".")
+        section = OmegaConf.select(copy, parent) if parent else copy
+        if OmegaConf.is_dict(section):
+            section.pop(name, None)
+    if not copy.get(OWN_SECTION):
+        copy.pop(OWN_SECTION, None)
     if (prefixes := OmegaConf.select(copy, "model.data.data_prefix")) is not None:
         OmegaConf.update(copy, "model.data.data_prefix", _without_paths(prefixes), merge=False)
     return config.config_hash(DictConfig({"settings": copy, "inputs": sorted(inputs.values())}))

@@ -49,7 +49,7 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     """
     ground.quiet_libraries()
     settings = config.load(configs, overrides, stage.schema)
-    own = run_settings(settings)
+    run_settings(settings)
     if settings.trainer.accelerator == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a GPU that is there would be half used: NeMo moves batches to it
     if launch.is_child():
@@ -57,11 +57,7 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
         return 0
     leads = launch.rank() == 0  # of ranks something else started, one reads and hashes the inputs for all
     if leads:
-        stage.check(settings, has_gpu=_has_gpu() or _is_elsewhere(stage, settings, dry_run=dry_run))
-    if leads and stage.schema == "pretrain":
-        plan = _plan_path(configs)
-        for line in checks.check_draw(settings, plan, _blend_plan(configs), own.draw):
-            print(f"{stage.name}: {line}")
+        _check(stage, settings, configs, dry_run=dry_run)
     layout = checks.layout(settings)
     launch.check_world(layout.processes, settings.trainer.num_nodes, dry_run=dry_run)
     if dry_run:
@@ -86,6 +82,15 @@ def _has_gpu() -> bool:
     import torch
 
     return bool(torch.cuda.is_available())
+
+
+def _check(stage: Stage, settings: DictConfig, configs: list[Path], *, dry_run: bool) -> None:
+    """Refuses what cannot run here, or would read its data more often than planned."""
+    stage.check(settings, has_gpu=_has_gpu() or _is_elsewhere(stage, settings, dry_run=dry_run))
+    if stage.schema == "pretrain":
+        plan, limit = _plan_path(configs), run_settings(settings).draw
+        for line in checks.check_draw(settings, plan, _blend_plan(configs), limit):
+            print(f"{stage.name}: {line}")
 
 
 def _is_elsewhere(stage: Stage, settings: DictConfig, *, dry_run: bool) -> bool:

@@ -142,8 +142,5 @@ def _margin(blend: Blend, tokens: list[int], length: int, samples: int) -> list[
     if not tight:
         return []
     names = ", ".join(Path(blend[place][1]).name for place in sorted(tight)[:3])
-    anew = f"budget_tokens={samples * length} sequence_length={length}"
-    return [
-        f"Megatron may stop with `oversamples` at its start: its index of {names} is tight for {samples:,} samples; "
-        f"then plan the blend with {anew}"
-    ]
+    what = f"Megatron may stop with `oversamples` at its start: its index of {names} is tight for {samples:,} samples"
+    return [f"{what}; then plan the blend with budget_tokens={samples * length} sequence_length={length}"]

@@ -128,7 +128,10 @@ def _earlier_run(settings: DictConfig, folder: Path) -> RunRecord | None:
         return None
     inputs = run_identity.input_hashes(settings)
     if before.identity == run_identity.identity(settings, inputs):
+        checks.check_layout_change(before.config, settings, folder)
         return before
+    if error := checks.schedule_change(before.stage, before.config, settings, folder):
+        raise error
     changed = run_identity.differences(before.config, OmegaConf.to_container(settings, resolve=True))
     changed += [path for path, digest in inputs.items() if before.inputs.get(path, digest) != digest]
     raise UsageError(

@@ -7,13 +7,14 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from data_prep.errors import UsageError
 from recipes import checks, cli
 from recipes.config import NEMO_CONFIGS, load
 from recipes.known_keys import LISTS, known_keys
 from recipes.model_shape import padded_vocab_size, parameter_count
 from tests.data_prep import hf_tokenizers
 from tests.recipes.tiny_tokenizer import train_tokenizer
-from tests.training_inputs import Inputs, make_inputs
+from tests.training_inputs import CHAT, PAIR, Inputs, make_inputs, make_jsonl
 
 SCHEMA_OF_FOLDER = {"cpt": "pretrain", "sft": "sft", "dpo": "dpo"}
 CHECKS = {"cpt": checks.check_pretrain, "sft": checks.check_sft, "dpo": checks.check_dpo}
@@ -195,6 +196,51 @@ def test_steps_of_the_hindi_run_are_400_billion_tokens(full_inputs):
     tokens_a_step = cfg.model.global_batch_size * cfg.model.encoder_seq_length
     assert cfg.trainer.max_steps == -(-400_000_000_000 // tokens_a_step)
     assert checks.layout(cfg).as_dict() == {"tensor": 2, "pipeline": 1, "data": 64}
+
+
+EXAMPLES = {"sft": {"EN": 2048, "EN_HI": 3072}, "dpo": {"EN": 6400, "EN_HI": 12_800}}
+"""Stand-ins for the paper's 200,000 and 260,000, in whole global batches."""
+
+
+@pytest.fixture(scope="module")
+def preparations(tmp_path_factory) -> Path:
+    """Folders EN and EN_HI as two runs of `langadapt prep` leave them."""
+    root = tmp_path_factory.mktemp("ablation")
+    for stage, row in (("sft", CHAT), ("dpo", PAIR)):
+        for name, count in EXAMPLES[stage].items():
+            (root / name / "instruct").mkdir(parents=True, exist_ok=True)
+            make_jsonl(root / name / "instruct" / f"{stage}.train.jsonl", row, count)
+    return root
+
+
+def cells() -> list[list[str]]:
+    """The overrides of each row of the README's table of the ablation: SFT's and DPO's."""
+    text = (NEMO_CONFIGS / "README.md").read_text(encoding="utf-8").partition("## The paper's ablation")[2]
+    rows = [re.findall(r"`(model[.]data[^`]*=[^`]*)`", line) for line in text.partition("\n## ")[0].splitlines()]
+    return [row for row in rows if row]
+
+
+def test_the_ablation_crosses_both_stages():
+    assert len({tuple(row) for row in cells()}) == 4
+    assert [len({row[stage] for row in cells()}) for stage in (0, 1)] == [2, 2]
+
+
+@pytest.mark.parametrize("cell", range(4))
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+def test_each_run_of_the_ablation_is_one_override_and_as_long_as_its_file(stage, cell, preparations, overrides):
+    override = cells()[cell][stage == "dpo"]
+    path = NEMO_CONFIGS / stage / "nemotron_mini_4b_hindi.yaml"
+    batch = {"sft": 1024, "dpo": 64}[stage]
+    steps = EXAMPLES[stage]["EN_HI" if "EN_HI" in override else "EN"] // batch
+    found = re.sub(r"\b(EN|EN_HI)/", rf"{preparations}/\1/", override)
+
+    def check(warmup: int) -> None:
+        schedule = [f"model.optim.sched.warmup_steps={warmup}", "model.optim.sched.constant_steps=0"]
+        CHECKS[stage](load([path], [*overrides(path), found, *schedule], stage), has_gpu=True)
+
+    check(steps - 1)
+    with pytest.raises(UsageError, match=f"leave nothing of {steps} steps"):
+        check(steps)
 
 
 @pytest.mark.parametrize(

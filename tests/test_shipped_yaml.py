@@ -34,21 +34,13 @@ def words(prepared, tmp_path):
             "budget_tokens=200_000",
             "sequence_length=256",
         ],
-        "data/blend_bengali.yaml": [
-            "blend",
-            f"tokens_dir={prepared.data.tokens}",
-            f"output={tmp_path / 'd.yaml'}",
-            "language_shares={en: 0.5, hi: 0.5}",
-            "budget_tokens=200_000",
-            "sequence_length=256",
-        ],
         "data/blend_tiny_base.yaml": ["blend", f"tokens_dir={prepared.data.tokens}", f"output={tmp_path / 'b.yaml'}"],
     }
 
 
-ELSEWHERE = ("sources", "extend.yaml", "bengali.yaml")
-"""Those of data/sources name files of the hub (tests/data_prep/ingest/test_source_configs.py), as the last does, which
-tests/test_bengali_llama.py runs; the other needs a .nemo (tests/recipes/test_extend.py)."""
+ELSEWHERE = ("sources", "extend.yaml", "bengali.yaml", "blend_bengali.yaml")
+"""Those of data/sources name files of the hub (tests/data_prep/ingest/test_source_configs.py); extend.yaml needs a
+.nemo (tests/recipes/test_extend.py); the Bengali ones run in tests/test_bengali_llama.py."""
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def check_tokenizer(cfg: DictConfig) -> None:
     except UsageError as error:
         fix = f"{TOKENIZER_KEY}=TOKENIZER.model, the one the tokens were made with"
         raise UsageError(error.what, where=f"{TOKENIZER_KEY}: {path}", why=error.why, fix=fix) from error
-    check_library(cfg.model, path)
+    _check_library(cfg.model, path)
     rows = cfg.model.get("override_vocab_size")
     if rows is not None and rows < size:
         raise UsageError(
@@ -60,7 +60,7 @@ def check_tokenizer(cfg: DictConfig) -> None:
         )
 
 
-def check_library(model: DictConfig, path: Path) -> None:
+def _check_library(model: DictConfig, path: Path) -> None:
     """NeMo reads the file that was looked at: a tokenizer.model by its name, a tokenizer.json by its folder in `type`.
 
     Raises:

@@ -127,27 +127,25 @@ def check_layout_change(before: dict[str, Any], cfg: DictConfig, folder: Path) -
         UsageError: They would not.
     """
     old = OmegaConf.create(before)
-    sizes = [
+    was, now = (
         tuple(OmegaConf.select(each, f"model.{name}_model_parallel_size") or 1 for name in ("tensor", "pipeline"))
         for each in (old, cfg)
-    ]
-    if sizes[0] == sizes[1]:
-        return
-    (was_tensor, was_pipeline), (tensor, pipeline) = sizes
-    back = f"model.tensor_model_parallel_size={was_tensor} model.pipeline_model_parallel_size={was_pipeline}"
-    what = f"tensor {was_tensor} x pipeline {was_pipeline} to tensor {tensor} x pipeline {pipeline}"
+    )
     is_by_parameter = cfg.model.get("dist_ckpt_parallel_dist_opt", True)
-    if OmegaConf.select(cfg, "model.optim.name") == "mcore_distributed_optim" and not is_by_parameter:
+    is_ours = OmegaConf.select(cfg, "model.optim.name") == "mcore_distributed_optim"
+    if was != now and is_ours and not is_by_parameter:
         raise UsageError(
-            f"the run's checkpoints do not go from {what}",
+            f"the run's checkpoints do not go from tensor {was[0]} x pipeline {was[1]} "
+            f"to tensor {now[0]} x pipeline {now[1]}",
             where=f"{folder}: model.dist_ckpt_parallel_dist_opt=false",
             why="the optimizer's state is stored as the ranks held it, not by parameter",
-            fix=f"{back}\nor model.dist_ckpt_parallel_dist_opt=true in the next run, from its start",
+            fix=f"model.tensor_model_parallel_size={was[0]} model.pipeline_model_parallel_size={was[1]}\n"
+            "or model.dist_ckpt_parallel_dist_opt=true in the next run, from its start",
         )
-    _check_rows(old, cfg, folder, back)
+    _check_rows(old, cfg, folder)
 
 
-def _check_rows(old: DictConfig, cfg: DictConfig, folder: Path, back: str) -> None:
+def _check_rows(old: DictConfig, cfg: DictConfig, folder: Path) -> None:
     """The embedding tables keep their rows; a run from a .nemo has been compared with that already."""
     path = OmegaConf.select(cfg, "model.tokenizer.model")
     if not isinstance(path, str) or cfg.model.get("restore_from_path") is not None:
@@ -159,6 +157,7 @@ def _check_rows(old: DictConfig, cfg: DictConfig, folder: Path, back: str) -> No
     if was == now:
         return
     divides = f"model.make_vocab_size_divisible_by={was // tensors[1]}\nor " if was % tensors[1] == 0 else ""
+    back = f"model.tensor_model_parallel_size={tensors[0]} model.make_vocab_size_divisible_by={divisors[0]}"
     raise UsageError(
         f"a vocabulary of {vocabulary} is padded to {now} rows here, in the run's checkpoints to {was}",
         where=f"{folder}: model.make_vocab_size_divisible_by={divisors[1]}, "

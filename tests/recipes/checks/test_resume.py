@@ -116,6 +116,8 @@ def test_a_run_from_random_weights_keeps_its_rows_under_another_tensor_size(tiny
     error = refused(check_layout_change, before, tiny("cpt", {**one, "model.make_vocab_size_divisible_by": 64}), FOLDER)
     assert "a vocabulary of 320 is padded to 320 rows here, in the run's checkpoints to 512" in str(error)
     assert error.fix.startswith("model.make_vocab_size_divisible_by=512\nor model.tensor_model_parallel_size=2")
+    wider = {**RANDOM, "model.make_vocab_size_divisible_by": 384}
+    assert "padded to 768 rows here" in str(refused(check_layout_change, before, tiny("cpt", wider), FOLDER))
     three = {**RANDOM, "model.tensor_model_parallel_size": 3}
     assert refused(check_layout_change, before, tiny("cpt", three), FOLDER).fix.startswith("model.tensor_model")
     check_layout_change(before, tiny("cpt", {**one, "model.make_vocab_size_divisible_by": 256}), FOLDER)

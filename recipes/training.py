@@ -57,7 +57,7 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
         return 0
     leads = launch.rank() == 0  # of ranks something else started, one reads and hashes the inputs for all
     if leads:
-        stage.check(settings, has_gpu=_has_gpu())
+        _check(stage, settings, configs, dry_run=dry_run)
     layout = checks.layout(settings)
     launch.check_world(layout.processes, settings.trainer.num_nodes, dry_run=dry_run)
     if dry_run:
@@ -82,6 +82,23 @@ def _has_gpu() -> bool:
     import torch
 
     return bool(torch.cuda.is_available())
+
+
+def _check(stage: Stage, settings: DictConfig, configs: list[Path], *, dry_run: bool) -> None:
+    """Refuses what cannot run here, or would read its data more often than planned."""
+    stage.check(settings, has_gpu=_has_gpu() or _is_elsewhere(stage, settings, dry_run=dry_run))
+    if stage.schema == "pretrain":
+        plan, limit = _plan_path(configs), run_settings(settings).draw
+        for line in checks.check_draw(settings, plan, _blend_plan(configs), limit):
+            print(f"{stage.name}: {line}")
+
+
+def _is_elsewhere(stage: Stage, settings: DictConfig, *, dry_run: bool) -> bool:
+    """Whether a configuration for GPUs is only looked at, on a machine without one: a laptop, a login node."""
+    if not dry_run or settings.trainer.accelerator not in {"gpu", "cuda"} or _has_gpu():
+        return False
+    print(f"{stage.name}: this machine has no GPU; the config is checked for one that has")
+    return True
 
 
 def _train(stage: Stage, settings: DictConfig) -> None:
@@ -111,7 +128,10 @@ def _earlier_run(settings: DictConfig, folder: Path) -> RunRecord | None:
         return None
     inputs = run_identity.input_hashes(settings)
     if before.identity == run_identity.identity(settings, inputs):
+        checks.check_layout_change(before.config, settings, folder)
         return before
+    if error := checks.schedule_change(before.stage, before.config, settings, folder):
+        raise error
     changed = run_identity.differences(before.config, OmegaConf.to_container(settings, resolve=True))
     changed += [path for path, digest in inputs.items() if before.inputs.get(path, digest) != digest]
     raise UsageError(
@@ -195,10 +215,14 @@ def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecor
     return finished
 
 
-def _blend_plan(configs: list[Path]) -> dict[str, Any] | None:
+def _plan_path(configs: list[Path]) -> Path | None:
     """The plan `langadapt blend` wrote beside a fragment among the configs."""
-    plans = [plan for path in configs if (plan := path.with_suffix(".json")).exists()]
-    return run_record.read_json(plans[0]) if plans else None
+    return next((plan for path in configs if (plan := path.with_suffix(".json")).exists()), None)
+
+
+def _blend_plan(configs: list[Path]) -> dict[str, Any] | None:
+    path = _plan_path(configs)
+    return run_record.read_json(path) if path else None
 
 
 def _span(record: RunRecord) -> str:

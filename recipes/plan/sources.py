@@ -46,9 +46,8 @@ def of_tokens(inputs: Inputs, configs: list[Path], tokens: int) -> list[Source]:
     if value is None:
         inputs.notes.append(f"{PREFIX_KEY}: not set; epochs are known once the fragment of `langadapt blend` is given")
         return []
-    by_split = OmegaConf.is_dict(value)
-    blend = parse_blend(value.train if by_split else value, PREFIX_KEY)
-    share = 1.0 if by_split else training_share(inputs.cfg.model.data.splits_string)
+    blend = parse_blend(value.train if OmegaConf.is_dict(value) else value, PREFIX_KEY)
+    share = training_share(inputs.cfg)
     entries = {entry.prefix: entry for entry in _planned(configs)}
     total = sum(weight for weight, _ in blend)
     found = [_token_source(prefix, weight / total, share, tokens, entries.get(prefix)) for weight, prefix in blend]

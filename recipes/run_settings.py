@@ -10,12 +10,16 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from data_prep import settings
+from recipes.curriculum import Phase
 from recipes.known_keys import OWN_SECTION
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """Our own settings of a training run."""
+
+    phases: tuple[Phase, ...] = ()
+    """Phases of a pre-training or continued pre-training, in order; none: the run is one."""
 
 
 def run_settings(cfg: DictConfig) -> RunSettings:

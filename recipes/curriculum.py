@@ -199,7 +199,7 @@ def started(part: Part, before: Part | None) -> DictConfig:
     last = checkpoints.last(before.folder)
     if last is not None and last[0] == before.steps:
         settings = part.settings.copy()
-        settings.model.restore_from_ckpt = str(last[1].absolute())
+        OmegaConf.update(settings, "model.restore_from_ckpt", str(last[1].absolute()), force_add=True)
         return settings
     if checkpoints.last(part.folder) is not None:
         return part.settings

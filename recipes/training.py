@@ -90,7 +90,7 @@ def _run_phases(
     Ranks that something else started go on as new processes under their old ids: a process can hold one model.
     """
     folder = Path(settings.exp_manager.explicit_log_dir)
-    whole = _whole_record(stage, settings, configs, folder) if launch.rank() == 0 else None
+    whole = _whole_record(stage, settings, configs, folder, parts) if launch.rank() == 0 else None
     named = os.environ.get(curriculum.NUMBER)  # the switch has named the next one, to all ranks alike
     for part in [part for part in parts if (int(named) <= part.number if named else not part.is_done())]:
         print(f"{stage.name}: phase {part.number} of {len(parts)}, {curriculum.line(part)}", end="", flush=True)
@@ -114,8 +114,6 @@ def _run_part(stage: Stage, part: curriculum.Part, settings: DictConfig, words: 
     """Trains one phase."""
     os.environ[curriculum.NUMBER] = str(part.number)
     try:
-        if launch.rank() == 0:
-            _earlier_run(settings, part.folder)
         if launch.is_rank():
             train = lambda: _train(stage, settings)  # noqa: E731
         else:
@@ -126,11 +124,13 @@ def _run_part(stage: Stage, part: curriculum.Part, settings: DictConfig, words: 
         del os.environ[curriculum.NUMBER]
 
 
-def _whole_record(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path) -> RunRecord:
+def _whole_record(
+    stage: Stage, settings: DictConfig, configs: list[Path], folder: Path, parts: list[curriculum.Part]
+) -> RunRecord:
     """The record of a run in phases before any of them.
 
     Raises:
-        UsageError: The folder holds a run without phases.
+        UsageError: The folder holds a run without phases, or a phase of another config or of other inputs.
     """
     before = run_record.read(folder)
     if before is not None and before.phases is None:
@@ -140,6 +140,8 @@ def _whole_record(stage: Stage, settings: DictConfig, configs: list[Path], folde
             why="Its checkpoints would stand beside those of other runs, and its record would be lost.",
             fix=f"exp_manager.explicit_log_dir={folder}-2\nor remove {folder}",
         )
+    for part in parts:
+        _earlier_run(part.settings, part.folder)
     return replace(_new_record(stage, settings, configs), phases=[])
 
 

@@ -35,8 +35,8 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=callbacks)
     exp_manager(trainer, config.exp_manager)
     if trainer.ckpt_path is None:
-        trainer.ckpt_path = config.model.restore_from_ckpt
-    else:
+        trainer.ckpt_path = config.model.get("restore_from_ckpt")
+    elif config.model.get("restore_from_ckpt"):
         config.model.restore_from_ckpt = None  # with it NeMo would count this run's steps and samples from 0 again
     trainer.loggers = [*trainer.loggers, *loggers(metrics_path, config.trainer.max_steps)]
     model = build_model(config, trainer)

@@ -11,8 +11,9 @@ starts from the last checkpoint of the one before, weights and Adam's moments (N
 kill at the switch needs no care of its own: the phase before is finished, or it is not. `RUN/record/run.json` sums up.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -212,6 +213,12 @@ def started(part: Part, before: Part | None) -> DictConfig:
     )
 
 
+def to_do(parts: Sequence[Part]) -> list[Part]:
+    """The parts not yet trained; of ranks that have just switched, those from the one the switch named to all alike."""
+    first = os.environ.get(NUMBER)
+    return [part for part in parts if (part.number >= int(first) if first else not part.is_done())]
+
+
 def neighbour(parts: Sequence[Part], part: Part) -> Part | None:
     """The part before, if there is one."""
     return parts[part.number - 2] if part.number > 1 else None
@@ -253,6 +260,16 @@ def line(part: Part) -> str:
         f"{part.name}: {part.steps} steps, {rate}, {sched.get('warmup_steps') or 0} warm-up, "
         f"blend {', '.join(map(str, part.fragments))}\n"
     )
+
+
+@contextlib.contextmanager
+def named(part: Part) -> Iterator[None]:
+    """Tells the ranks started within which part they train."""
+    os.environ[NUMBER] = str(part.number)
+    try:
+        yield
+    finally:
+        del os.environ[NUMBER]
 
 
 def go_on(part: Part) -> None:

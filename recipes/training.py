@@ -90,38 +90,39 @@ def _run_phases(
     Ranks that something else started go on as new processes under their old ids: a process can hold one model.
     """
     folder = Path(settings.exp_manager.explicit_log_dir)
-    whole = _whole_record(stage, settings, configs, folder, parts) if launch.rank() == 0 else None
-    named = os.environ.get(curriculum.NUMBER)  # the switch has named the next one, to all ranks alike
-    for part in [part for part in parts if (int(named) <= part.number if named else not part.is_done())]:
+    if launch.rank() != 0:
+        for part in curriculum.to_do(parts)[:1]:  # a switch makes a new process
+            _run_part(stage, part, parts, words)
+        return 0
+    whole = _whole_record(stage, settings, configs, folder, parts)
+    curriculum.summary(whole, parts).write(folder)
+    for part in curriculum.to_do(parts):
         print(f"{stage.name}: phase {part.number} of {len(parts)}, {curriculum.line(part)}", end="", flush=True)
         try:
-            _run_part(stage, part, curriculum.started(part, curriculum.neighbour(parts, part)), words)
+            _run_part(stage, part, parts, words)
         finally:
-            if whole is not None:
-                curriculum.summary(whole, parts).write(folder)
-        if launch.is_rank() and part.number < len(parts):
-            curriculum.go_on(part)
-            return 0  # it was stopped: rank 0 has said so
-    if whole is not None:
-        finished = curriculum.summary(whole, parts)
-        finished.write(folder)
-        audit.report(folder, [audit.Seen(**row) for row in finished.seen or ()])
-        print(f"{stage.name}: {finished.steps} steps in {len(parts)} phases, loss {_span(finished)}, {finished.model}")
+            curriculum.summary(whole, parts).write(folder)
+    finished = curriculum.summary(whole, parts)
+    audit.report(folder, [audit.Seen(**row) for row in finished.seen or ()])
+    print(f"{stage.name}: {finished.steps} steps in {len(parts)} phases, loss {_span(finished)}, {finished.model}")
     return 0
 
 
-def _run_part(stage: Stage, part: curriculum.Part, settings: DictConfig, words: list[str]) -> None:
-    """Trains one phase."""
-    os.environ[curriculum.NUMBER] = str(part.number)
-    try:
+def _run_part(stage: Stage, part: curriculum.Part, parts: list[curriculum.Part], words: list[str]) -> None:
+    """Trains one phase; a rank that something else started goes on to the next as a new process and never returns."""
+    settings = curriculum.started(part, curriculum.neighbour(parts, part))
+    ranks, processes = part.folder / "ranks", checks.layout(settings).processes
+
+    def train() -> None:
         if launch.is_rank():
-            train = lambda: _train(stage, settings)  # noqa: E731
+            _train(stage, settings)
         else:
-            ranks, processes = part.folder / "ranks", checks.layout(settings).processes
-            train = lambda: launch.run_ranks(words, processes, ranks)  # noqa: E731
-        _run_recorded(stage, settings, part.fragments, part.folder, train)
-    finally:
-        del os.environ[curriculum.NUMBER]
+            with curriculum.named(part):
+                launch.run_ranks(words, processes, ranks)
+
+    _run_recorded(stage, settings, part.fragments, part.folder, train)
+    if launch.is_rank() and part.number < len(parts):
+        curriculum.go_on(part)
 
 
 def _whole_record(

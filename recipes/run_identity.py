@@ -29,6 +29,7 @@ LAYOUT_KEYS = (
 )
 FILE_KEYS = (
     "model.restore_from_path",
+    "model.restore_from_ckpt",
     "pretrained_checkpoint.restore_from_path",
     "model.tokenizer.model",
     "model.data.train_ds.file_path",

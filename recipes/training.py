@@ -5,14 +5,14 @@ import importlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from data_prep.errors import LangadaptError, UsageError
-from recipes import checkpoints, checks, config, launch, run_identity, run_record
+from data_prep.errors import DataError, LangadaptError, UsageError
+from recipes import audit, checkpoints, checks, config, curriculum, launch, run_identity, run_record
 from recipes.known_keys import Schema
 from recipes.run_record import RunRecord
 from recipes.run_settings import run_settings
@@ -49,21 +49,26 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     """
     ground.quiet_libraries()
     settings = config.load(configs, overrides, stage.schema)
-    run_settings(settings)
+    parts = curriculum.parts_of(run_settings(settings).phases, settings, configs, overrides, stage.schema)
     if settings.trainer.accelerator == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a GPU that is there would be half used: NeMo moves batches to it
     if launch.is_child():
-        _train(stage, settings)
+        _train(stage, curriculum.current(settings, parts))
         return 0
     leads = launch.rank() == 0  # of ranks something else started, one reads and hashes the inputs for all
     if leads:
-        _check(stage, settings, configs, dry_run=dry_run)
+        for each, files in [(part.settings, part.fragments) for part in parts] or [(settings, configs)]:
+            _check(stage, each, files, dry_run=dry_run)
     layout = checks.layout(settings)
     launch.check_world(layout.processes, settings.trainer.num_nodes, dry_run=dry_run)
     if dry_run:
         print(config.as_yaml(settings))
+        print("".join(curriculum.line(part) for part in parts), end="")
         print(f"{stage.name}: {layout.processes} ranks ({layout}); config is sound, nothing was started")
         return 0
+    words = [stage.name, *(str(path) for path in configs), *overrides]
+    if parts:
+        return _run_phases(stage, settings, configs, parts, words)
     folder = Path(settings.exp_manager.explicit_log_dir)
     before = _earlier_run(settings, folder) if leads else run_record.read(folder)
     if before is not None and before.status == "done" and Path(str(before.model)).exists():
@@ -72,10 +77,73 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     if launch.is_rank() or layout.processes == 1:
         _run_recorded(stage, settings, configs, folder, lambda: _train(stage, settings))
     else:
-        words = [stage.name, *(str(path) for path in configs), *overrides]
         ranks = folder / "ranks"
         _run_recorded(stage, settings, configs, folder, lambda: launch.run_ranks(words, layout.processes, ranks))
     return 0
+
+
+def _run_phases(
+    stage: Stage, settings: DictConfig, configs: list[Path], parts: list[curriculum.Part], words: list[str]
+) -> int:
+    """Trains the parts of a run that are not done, in order, each in processes of its own.
+
+    Ranks that something else started go on as new processes under their old ids: a process can hold one model.
+    """
+    folder = Path(settings.exp_manager.explicit_log_dir)
+    if launch.rank() != 0:
+        for part in curriculum.to_do(parts)[:1]:  # a switch makes a new process
+            _run_part(stage, part, parts, words)
+        return 0
+    whole = _whole_record(stage, settings, configs, folder, parts)
+    curriculum.summary(whole, parts).write(folder)
+    for part in curriculum.to_do(parts):
+        print(f"{stage.name}: phase {part.number} of {len(parts)}, {curriculum.line(part)}", end="", flush=True)
+        try:
+            _run_part(stage, part, parts, words)
+        finally:
+            curriculum.summary(whole, parts).write(folder)
+    finished = curriculum.summary(whole, parts)
+    audit.report(folder, [audit.Seen(**row) for row in finished.seen or ()])
+    print(f"{stage.name}: {finished.steps} steps in {len(parts)} phases, loss {_span(finished)}, {finished.model}")
+    return 0
+
+
+def _run_part(stage: Stage, part: curriculum.Part, parts: list[curriculum.Part], words: list[str]) -> None:
+    """Trains one phase; a rank that something else started goes on to the next as a new process and never returns."""
+    settings = curriculum.started(part, curriculum.neighbour(parts, part))
+    ranks, processes = part.folder / "ranks", checks.layout(settings).processes
+
+    def train() -> None:
+        if launch.is_rank():
+            _train(stage, settings)
+        else:
+            with curriculum.named(part):
+                launch.run_ranks(words, processes, ranks)
+
+    _run_recorded(stage, settings, part.fragments, part.folder, train)
+    if launch.is_rank() and part.number < len(parts):
+        curriculum.go_on(part)
+
+
+def _whole_record(
+    stage: Stage, settings: DictConfig, configs: list[Path], folder: Path, parts: list[curriculum.Part]
+) -> RunRecord:
+    """The record of a run in phases before any of them.
+
+    Raises:
+        UsageError: The folder holds a run without phases, or a phase of another config or of other inputs.
+    """
+    before = run_record.read(folder)
+    if before is not None and before.phases is None:
+        raise UsageError(
+            f"The run folder holds a {before.stage} run without phases.",
+            where=str(folder),
+            why="Its checkpoints would stand beside those of other runs, and its record would be lost.",
+            fix=f"exp_manager.explicit_log_dir={folder}-2\nor remove {folder}",
+        )
+    for part in parts:
+        _earlier_run(part.settings, part.folder)
+    return replace(_new_record(stage, settings, configs), phases=[])
 
 
 def _has_gpu() -> bool:
@@ -158,6 +226,8 @@ def _run_recorded(
         with contextlib.suppress(SystemExit):  # NeMo's preemption callback leaves so, after saving a checkpoint
             train()
         finished = _finish(record, settings, record.seconds + time.time() - start)
+        if finished.seen:
+            audit.report(folder, [audit.Seen(**row) for row in finished.seen])
     if finished.status != "done":
         raise Stopped(
             f"The run stopped after {finished.steps} of {_steps_wanted(stage.name, settings) or 'all'} steps.",
@@ -172,8 +242,14 @@ def _begin(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path
     before = run_record.read(folder)
     if before is not None:
         print(f"{stage.name}: continuing in {folder}")
+    record = replace(_new_record(stage, settings, configs), seconds=run_record.seconds_spent(folder, before))
+    record.write(folder)
+    return record
+
+
+def _new_record(stage: Stage, settings: DictConfig, configs: list[Path]) -> RunRecord:
     inputs = run_identity.input_hashes(settings)
-    record = RunRecord(
+    return RunRecord(
         stage=stage.name,
         status="running",
         identity=run_identity.identity(settings, inputs),
@@ -183,10 +259,7 @@ def _begin(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path
         ground=ground.detect().as_dict(),
         git=launch.git_state(),
         blend=_blend_plan(configs),
-        seconds=run_record.seconds_spent(folder, before),
     )
-    record.write(folder)
-    return record
 
 
 def _steps_wanted(name: str, settings: DictConfig) -> int | None:
@@ -211,8 +284,18 @@ def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecor
         seconds=round(seconds, 1),
         model=str(model.resolve()) if is_done else None,
     )
+    finished = replace(finished, seen=_seen(folder, finished))
     finished.write(folder)
     return finished
+
+
+def _seen(folder: Path, record: RunRecord) -> list[dict[str, Any]] | None:
+    """What the run has read, for the record; a run that has trained does not fail for want of a count."""
+    try:
+        return [asdict(row) for row in audit.of_run(folder, record)] or None
+    except DataError as error:
+        print(f"{record.stage}: the sampling audit is left out: {error}")
+        return None
 
 
 def _plan_path(configs: list[Path]) -> Path | None:

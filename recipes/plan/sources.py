@@ -14,6 +14,9 @@ from recipes.checks.data import PREFIX_KEY, parse_blend, training_share
 from recipes.plan.inputs import SECTION, Inputs, existing
 from recipes.run_record import read_json
 
+BUDGET_TOLERANCE = 0.001
+"""A run rounds its tokens up to whole batches."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -49,7 +52,14 @@ def of_tokens(inputs: Inputs, configs: list[Path], tokens: int) -> list[Source]:
     by_split = OmegaConf.is_dict(value)
     blend = parse_blend(value.train if by_split else value, PREFIX_KEY)
     share = 1.0 if by_split else training_share(inputs.cfg.model.data.splits_string)
-    entries = {entry.prefix: entry for entry in _planned(configs)}
+    entries: dict[str, Entry] = {}
+    for plan in _blend_plans(configs):
+        entries |= {entry["prefix"]: Entry(**entry) for entry in plan["train"]}
+        if abs(plan["budget_tokens"] - tokens) > BUDGET_TOLERANCE * tokens:
+            inputs.notes.append(
+                f"the blend was planned for {plan['budget_tokens']:,} tokens, this run draws {tokens:,}: "
+                f"plan it anew with budget_tokens={tokens}"
+            )
     total = sum(weight for weight, _ in blend)
     found = [_token_source(prefix, weight / total, share, tokens, entries.get(prefix)) for weight, prefix in blend]
     if unknown := [source.name for source in found if source.available is None]:
@@ -73,13 +83,13 @@ def _token_source(prefix: str, weight: float, share: float, tokens: int, entry: 
     )
 
 
-def _planned(configs: list[Path]) -> Iterator[Entry]:
-    """What `langadapt blend` planned for the fragments among the configurations."""
+def _blend_plans(configs: list[Path]) -> Iterator[dict[str, Any]]:
+    """What `langadapt blend` left beside the fragments among the configurations."""
     for path in configs[1:]:
         plan = path.with_suffix(".json")
         document = read_json(plan) if plan.is_file() else {}
         if {"budget_tokens", "train"} <= set(document):
-            yield from (Entry(**entry) for entry in document["train"])
+            yield document
 
 
 def count_examples(inputs: Inputs) -> int | None:

@@ -232,12 +232,15 @@ def test_the_plan_of_a_blend_tells_epochs_before_the_data_are_here(plan, tmp_pat
             )
         )
     )
-    fragment.with_suffix(".json").write_text(json.dumps({"budget_tokens": 1, "train": [entry]}))
+    fragment.with_suffix(".json").write_text(json.dumps({"budget_tokens": 409_600, "train": [entry]}))
     code, printed, document = plan("cpt/tiny_base", fragment)
     assert code == 0
     (source,) = document["sources"]
     assert (source["name"], source["epochs"], source["most"]) == ("web.hi-Deva.real", 2.0, 1.5)
     assert "2.00 OVER" in printed
+    assert "the blend was planned for" not in printed
+    _, printed, _ = plan("cpt/tiny_base", fragment, "trainer.max_steps=100")
+    assert "the blend was planned for 409,600 tokens, this run draws 204,800" in printed
 
 
 def test_datasets_that_are_not_there_are_named(plan):

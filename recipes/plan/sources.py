@@ -45,7 +45,7 @@ class Source:
 
 def of_tokens(inputs: Inputs, configs: list[Path], tokens: int) -> list[Source]:
     """The datasets of a pre-training blend, by falling weight."""
-    value = inputs.cfg.model.data.data_prefix
+    value = OmegaConf.select(inputs.cfg, PREFIX_KEY)
     if value is None:
         inputs.notes.append(f"{PREFIX_KEY}: not set; epochs are known once the fragment of `langadapt blend` is given")
         return []
@@ -109,7 +109,7 @@ def count_examples(inputs: Inputs) -> int | None:
 
 def _example_files(inputs: Inputs) -> list[Any]:
     if inputs.schema == "sft":
-        return [inputs.cfg.model.data.train_ds.file_path]
+        return [OmegaConf.select(inputs.cfg, "model.data.train_ds.file_path")]
     value = OmegaConf.select(inputs.cfg, f"{PREFIX_KEY}.train")
     return [] if value is None else [path for _, path in parse_blend(value, f"{PREFIX_KEY}.train")]
 

@@ -173,6 +173,11 @@ def test_full_recomputation_says_what_the_stated_mfu_then_means(plan):
     assert document["schedule"]["days"] == pytest.approx(7.3, abs=0.05)
 
 
+def test_the_folder_of_a_hugging_face_tokenizer_may_be_open(plan):
+    code, printed, _ = plan("cpt/tiny_base", "model.tokenizer.library=huggingface", "model.tokenizer.type='???'")
+    assert code == 0, printed
+
+
 def test_keys_that_are_absent_altogether_are_open_like_the_others(plan):
     code, printed, _ = plan("cpt/tiny_base", "~model.tokenizer")
     assert code == 0, printed

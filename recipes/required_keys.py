@@ -13,6 +13,7 @@ EXAMPLES = {
     "exp_manager.explicit_log_dir": "runs/cpt",
     "model.data.data_prefix": "[1.0,data/tokens/train/web.hi-Deva.real_text_document]",
     "model.tokenizer.model": "data/tokenizer/tokenizer.model",
+    "model.tokenizer.type": "data/tokenizer",
     "model.restore_from_path": "runs/cpt/checkpoints/cpt.nemo",
     "pretrained_checkpoint.restore_from_path": "runs/sft/checkpoints/sft.nemo",
     "model.data.train_ds.file_path": "data/instruct/sft.train.jsonl",

@@ -23,6 +23,16 @@ from recipes.run_settings import run_settings
 
 SECTION = "langadapt.plan"
 
+# What every architecture has to say.
+SIZES = (
+    "num_layers",
+    "hidden_size",
+    "ffn_hidden_size",
+    "num_attention_heads",
+    "encoder_seq_length",
+    "max_position_embeddings",
+)
+
 # Switches whose effect on memory or time these formulas do not hold.
 NOT_MODELLED = {
     "model.fp8": "8-bit activations and their copies",
@@ -117,6 +127,8 @@ def read(configs: list[Path], overrides: list[str], cluster: Cluster, nodes: int
     cfg = config.load(configs, [*overrides, *size], schema, may_be_open=EXAMPLES)
     inputs = Inputs(schema=schema, cfg=cfg, model=cfg.model, assumed=run_settings(cfg).plan)
     inputs.model = _model(inputs)
+    for name in SIZES:
+        whole(DictConfig({"model": inputs.model}), f"model.{name}")
     for key, what in NOT_MODELLED.items():
         if OmegaConf.select(cfg, key):
             inputs.notes.append(f"not modelled: {key}, {what}; the figures are without it")
@@ -179,7 +191,7 @@ def vocabulary_rows(inputs: Inputs) -> int:
 
 def _vocabulary(inputs: Inputs) -> int:
     """Entries of the tokenizer: its file's, the checkpoint's, or what the configuration assumes."""
-    if inputs.schema == "pretrain" and (file := existing(inputs.cfg.model.tokenizer.model)):
+    if inputs.schema == "pretrain" and (file := existing(OmegaConf.select(inputs.cfg, "model.tokenizer.model"))):
         return vocabulary.load(file).size
     if checkpoint := inputs.checkpoint:
         for name in (vocabulary.SENTENCEPIECE_NAME, vocabulary.JSON_NAME):
@@ -204,8 +216,6 @@ def work(inputs: Inputs) -> Work:
         UsageError: A size is no whole number, or is missing.
     """
     cfg, keys = inputs.cfg, inputs.keys
-    for name in ("num_layers", "hidden_size", "ffn_hidden_size", "num_attention_heads", "encoder_seq_length"):
-        whole(DictConfig({"model": inputs.model}), f"model.{name}")
     optim = cfg.model.optim
     element = 4 if str(cfg.trainer.get("precision", 32)) in {"32", "32-true"} else 2
     is_o2 = element == 2 and bool(inputs.model.get("megatron_amp_O2", False))

@@ -16,6 +16,7 @@ from recipes.plan.memory import Memory
 from recipes.plan.work import SHARDED_OPTIMIZERS, Placement, Recompute, Work
 
 MICRO_BATCHES = (1, 2, 4, 8)
+MOST_STAGES = 16
 DISTRIBUTED = "mcore_distributed_optim"
 BUSIEST = 0.92
 """Share of a card's memory that a recommended layout may fill: an estimate has an error, and batches differ."""
@@ -151,29 +152,37 @@ def candidates(work: Work, placement: Placement, cluster: Cluster, reference_bat
 
 def _others(work: Work, placement: Placement, cluster: Cluster) -> Iterator[tuple[Work, Placement]]:
     """Sizes of tensor, pipeline and micro batch, recomputation, and a distributed optimizer where there is none."""
-    layers, cards = work.model["num_layers"], placement.layout.processes
-    tensors = [size for size in range(1, cluster.gpus_per_node + 1) if cluster.gpus_per_node % size == 0]
-    pipelines = [size for size in range(1, min(layers, 16) + 1) if layers % size == 0]
     works = [work]
     if work.optimizer not in SHARDED_OPTIMIZERS and work.precision.is_o2:
         works.append(replace(work, optimizer=DISTRIBUTED))
     recomputes = dict.fromkeys((placement.recompute, Recompute(), Recompute(granularity="full")))
     micros = sorted({placement.micro_batch, *MICRO_BATCHES})
-    for tensor, pipeline, micro, recompute in itertools.product(tensors, pipelines, micros, recomputes):
-        group = tensor * pipeline * placement.layout.context
-        if cards % group:
-            continue
-        cut = replace(placement.layout, tensor=tensor, pipeline=pipeline, data=cards // group)
+    cuts = _cuts(work, placement, cluster)
+    for (cut, is_shared), micro, recompute in itertools.product(cuts, micros, recomputes):
         other = Placement(
             layout=cut,
             micro_batch=micro,
-            sequence_parallel=tensor > 1,
+            sequence_parallel=is_shared,
             recompute=recompute,
-            virtual=placement.virtual if pipeline == placement.layout.pipeline else 1,
+            virtual=placement.virtual if cut.pipeline == placement.layout.pipeline else 1,
         )
         for one in works:
             if (one, other) != (work, placement) and rules.keeps(one, other):
                 yield one, other
+
+
+def _cuts(work: Work, placement: Placement, cluster: Cluster) -> Iterator[tuple[Layout, bool]]:
+    """Layouts of as many cards, sequence-parallel where they can be, and as configured at the configured size."""
+    configured, layers = placement.layout, work.model["num_layers"]
+    tensors = [size for size in range(1, cluster.gpus_per_node + 1) if cluster.gpus_per_node % size == 0]
+    pipelines = [size for size in range(1, min(layers, MOST_STAGES) + 1) if layers % size == 0]
+    for tensor, pipeline in itertools.product(tensors, pipelines):
+        data, rest = divmod(configured.processes, tensor * pipeline * configured.context)
+        if rest:
+            continue
+        shared = {tensor > 1, placement.sequence_parallel if tensor == configured.tensor else tensor > 1}
+        for is_shared in sorted(shared):
+            yield replace(configured, tensor=tensor, pipeline=pipeline, data=data), is_shared
 
 
 def ranked(found: list[Candidate]) -> list[Candidate]:
@@ -187,7 +196,8 @@ def ranked(found: list[Candidate]) -> list[Candidate]:
     )
     first: dict[object, Candidate] = {}
     for each in fitting:
-        first.setdefault((each.placement.layout, each.placement.recompute, each.work.optimizer), each)
+        where = each.placement
+        first.setdefault((where.layout, where.recompute, where.sequence_parallel, each.work.optimizer), each)
     return list(first.values())
 
 

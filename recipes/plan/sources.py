@@ -14,6 +14,9 @@ from recipes.checks.data import PREFIX_KEY, parse_blend, training_share
 from recipes.plan.inputs import SECTION, Inputs, existing
 from recipes.run_record import read_json
 
+BUDGET_TOLERANCE = 0.001
+"""A run rounds its tokens up to whole batches."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -42,13 +45,20 @@ class Source:
 
 def of_tokens(inputs: Inputs, configs: list[Path], tokens: int) -> list[Source]:
     """The datasets of a pre-training blend, by falling weight."""
-    value = inputs.cfg.model.data.data_prefix
+    value = OmegaConf.select(inputs.cfg, PREFIX_KEY)
     if value is None:
         inputs.notes.append(f"{PREFIX_KEY}: not set; epochs are known once the fragment of `langadapt blend` is given")
         return []
     blend = parse_blend(value.train if OmegaConf.is_dict(value) else value, PREFIX_KEY)
     share = training_share(inputs.cfg)
-    entries = {entry.prefix: entry for entry in _planned(configs)}
+    entries: dict[str, Entry] = {}
+    for plan in _blend_plans(configs):
+        entries |= {entry["prefix"]: Entry(**entry) for entry in plan["train"]}
+        if abs(plan["budget_tokens"] - tokens) > BUDGET_TOLERANCE * tokens:
+            inputs.notes.append(
+                f"the blend was planned for {plan['budget_tokens']:,} tokens, this run draws {tokens:,}: "
+                f"plan it anew with budget_tokens={tokens}"
+            )
     total = sum(weight for weight, _ in blend)
     found = [_token_source(prefix, weight / total, share, tokens, entries.get(prefix)) for weight, prefix in blend]
     if unknown := [source.name for source in found if source.available is None]:
@@ -72,13 +82,13 @@ def _token_source(prefix: str, weight: float, share: float, tokens: int, entry: 
     )
 
 
-def _planned(configs: list[Path]) -> Iterator[Entry]:
-    """What `langadapt blend` planned for the fragments among the configurations."""
+def _blend_plans(configs: list[Path]) -> Iterator[dict[str, Any]]:
+    """What `langadapt blend` left beside the fragments among the configurations."""
     for path in configs[1:]:
         plan = path.with_suffix(".json")
         document = read_json(plan) if plan.is_file() else {}
         if {"budget_tokens", "train"} <= set(document):
-            yield from (Entry(**entry) for entry in document["train"])
+            yield document
 
 
 def count_examples(inputs: Inputs) -> int | None:
@@ -98,7 +108,7 @@ def count_examples(inputs: Inputs) -> int | None:
 
 def _example_files(inputs: Inputs) -> list[Any]:
     if inputs.schema == "sft":
-        return [inputs.cfg.model.data.train_ds.file_path]
+        return [OmegaConf.select(inputs.cfg, "model.data.train_ds.file_path")]
     value = OmegaConf.select(inputs.cfg, f"{PREFIX_KEY}.train")
     return [] if value is None else [path for _, path in parse_blend(value, f"{PREFIX_KEY}.train")]
 

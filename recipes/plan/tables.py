@@ -131,6 +131,7 @@ def _layouts(title: str, found: list[Candidate]) -> Table:
     table = Table(title=title, title_justify="left")
     for column in ("tensor", "pipe", "data", "micro"):
         table.add_column(column, justify="right")
+    table.add_column("sequence")
     table.add_column("recompute")
     table.add_column("GiB", justify="right")
     table.add_column("step", justify="right")
@@ -139,6 +140,7 @@ def _layouts(title: str, found: list[Candidate]) -> Table:
         cut = each.placement.layout
         table.add_row(
             *(str(size) for size in (cut.tensor, cut.pipeline, cut.data, each.placement.micro_batch)),
+            "cut" if each.placement.sequence_parallel else "whole",
             str(each.placement.recompute),
             _gib(each.memory.total),
             f"{each.time:.2f}x",

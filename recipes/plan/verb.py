@@ -11,8 +11,8 @@ from data_prep import settings
 from data_prep.console import make_console
 from data_prep.files import atomic_write
 from recipes.model_shape import parameter_count, rank_parameters
+from recipes.plan import flops, layouts, rules, schedule, sources, tables
 from recipes.plan import inputs as configured
-from recipes.plan import layouts, rules, schedule, sources, tables
 from recipes.plan.cluster import GIB, Cluster, find
 from recipes.plan.inputs import Inputs
 from recipes.plan.layouts import Candidate
@@ -85,6 +85,12 @@ def make(inputs: Inputs, configs: list[Path], cluster: Cluster) -> Plan:
     examples = None if inputs.schema == "pretrain" else sources.count_examples(inputs)
     if inputs.schema != "pretrain":
         inputs.notes.append(f"every example is counted as {work.sequence:,} tokens: time and memory are upper bounds")
+    again = flops.recomputed_share(work, placement.recompute, cut.pipeline * placement.virtual)
+    if again:
+        inputs.notes.append(
+            f"recomputation is no part of MFU: {cluster.mfu:.0%} of model FLOPs are {cluster.mfu * (1 + again):.0%} of "
+            f"the cards' peak with the {again:.0%} that are computed again"
+        )
     steps = schedule.steps(inputs, examples)
     times = schedule.schedule(work, cluster, cut.processes, steps, examples)
     found = layouts.candidates(work, placement, cluster, _reference_batch(inputs))

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError
 
 from data_prep.errors import UsageError
-from recipes.config import NEMO_CONFIGS, as_yaml, config_hash, load
+from recipes.config import NEMO_CONFIGS, as_yaml, config_hash, load, schema_of
 
 TINY = NEMO_CONFIGS / "cpt" / "tiny_base.yaml"
 GIVEN = ["model.tokenizer.model=t.model", "exp_manager.explicit_log_dir=run", "model.data.data_prefix=[1.0,p]"]
@@ -236,3 +236,22 @@ def test_null_where_every_run_needs_a_value():
     assert "1 mandatory value not set: exp_manager.explicit_log_dir" in str(
         refused([TINY], [*GIVEN, "exp_manager.explicit_log_dir=null"])
     )
+
+
+def test_values_that_may_be_open_become_null_and_others_may_not():
+    cfg = load([TINY], [], "pretrain", may_be_open=[*(word.partition("=")[0] for word in GIVEN), "no.such.key"])
+    assert cfg.model.tokenizer.model is cfg.exp_manager.explicit_log_dir is cfg.model.data.data_prefix is None
+    with pytest.raises(UsageError, match=r"1 mandatory value not set: exp_manager\.explicit_log_dir"):
+        load([TINY], [], "pretrain", may_be_open=["model.tokenizer.model", "model.data.data_prefix"])
+
+
+@pytest.mark.parametrize(("folder", "schema"), [("cpt", "pretrain"), ("sft", "sft"), ("dpo", "dpo")])
+def test_a_file_tells_which_of_upstreams_mains_it_is_for(folder, schema, tmp_path):
+    assert schema_of(NEMO_CONFIGS / folder / "tiny.yaml") == schema
+    own = written(tmp_path / "own.yaml", f"defaults:\n  - /{folder}/tiny\n  - _self_\ntrainer:\n  num_nodes: 2\n")
+    assert schema_of(own) == schema
+
+
+def test_a_file_that_is_not_there_is_for_nothing():
+    with pytest.raises(UsageError, match=r"no configuration file nowhere\.yaml"):
+        schema_of(Path("nowhere.yaml"))

@@ -29,6 +29,11 @@ def test_the_layout_is_not_part_of_a_runs_identity() -> None:
     assert run_identity.identity(changed(), {}) == run_identity.identity(other, {})
 
 
+def test_what_a_plan_assumed_is_not_part_of_it() -> None:
+    plans = [changed(langadapt={"plan": {"vocabulary": size}}) for size in (100, 200)]
+    assert len({run_identity.identity(plan, {}) for plan in plans}) == 1
+
+
 def test_steps_and_inputs_are_part_of_it() -> None:
     same = run_identity.identity(changed(), {"a.bin": "1"})
     assert run_identity.identity(changed(trainer__max_steps=11), {"a.bin": "1"}) != same

@@ -61,6 +61,12 @@ def test_candidates_keep_the_rules_and_the_number_of_cards(work, placement):
         assert each.placement.sequence_parallel == (cut.tensor > 1)
 
 
+def test_sequence_parallelism_stays_off_where_nothing_else_of_the_tensor_ranks_changes(work, placement):
+    words = [keys(each) for each in candidates(work(), placement(sequence_parallel=False), A100, 0)]
+    assert {"model.micro_batch_size": "1"} in words
+    assert {"model.sequence_parallel": "true"} in words
+
+
 def test_the_configured_layout_comes_first_and_changes_nothing(work, placement):
     first = candidates(work(), placement(), A100, 0)[0]
     assert (first.placement, first.overrides, first.changes, first.time) == (placement(), (), 0, 1.0)

@@ -1,11 +1,15 @@
 """Time, money and disk, in numbers that can be worked out by hand."""
 
+import json
+
 import pytest
 from omegaconf import OmegaConf
 
+from recipes import cli
 from recipes.plan.cluster import find
 from recipes.plan.schedule import disk, schedule
 from recipes.plan.work import Precision
+from tests.conftest import CONFIGS, SMALL_MODEL, SMALL_RUN, weights
 
 A100 = find("a100-80gb", [])
 KEEP_THREE = OmegaConf.create(
@@ -59,3 +63,16 @@ def test_keeping_every_checkpoint_counts_them(work):
 def test_dpo_keeps_two_copies_of_its_weights_in_the_hosts_memory(work):
     """The reference's, and the policy's while the reference is asked: 8 ranks x 2 x 2 bytes x their weights."""
     assert disk(work(schema="dpo"), KEEP_THREE, 8, 10, 1000).host_memory == 8 * 2 * 2 * 1000
+
+
+@pytest.mark.slow
+def test_a_real_checkpoint_and_the_weights_of_its_nemo_are_as_large_as_planned_within_three_percent(
+    small_base, tmp_path
+):
+    """Torch's metadata are the rest; the .nemo holds its tokenizer beside the weights."""
+    words = [str(CONFIGS / "cpt" / "tiny_base.yaml"), *SMALL_MODEL, *SMALL_RUN, f"output={tmp_path / 'plan.json'}"]
+    assert cli.main(["plan", *words]) == 0
+    planned = json.loads((tmp_path / "plan.json").read_text())["disk"]
+    (last,) = small_base.parent.glob("*-last")
+    assert sum(file.stat().st_size for file in last.rglob("*")) == pytest.approx(planned["checkpoint"], rel=0.03)
+    assert sum(map(len, weights(small_base).values())) == pytest.approx(planned["model"], rel=0.03)

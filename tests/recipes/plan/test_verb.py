@@ -157,6 +157,33 @@ def test_no_configuration_is_wrong_usage(capsys):
     assert "no configuration to plan" in capsys.readouterr().err
 
 
+def test_an_architecture_without_a_size_is_named(plan, tmp_path):
+    OmegaConf.save(OmegaConf.create({"num_layers": 4, "hidden_size": 64}), tmp_path / "half.yaml")
+    code, printed, _ = plan("sft/tiny", f"langadapt.plan.architecture={tmp_path / 'half.yaml'}")
+    assert code == 2
+    assert "model.ffn_hidden_size is None" in printed
+
+
+def test_full_recomputation_says_what_the_stated_mfu_then_means(plan):
+    words = [f"model.activations_checkpoint_{word}" for word in ("granularity=full", "method=uniform", "num_layers=1")]
+    _, printed, document = plan("cpt/nemotron_mini_4b_hindi", *words)
+    assert "40% of model FLOPs are 51% of the cards' peak with the 27% that are computed again" in " ".join(
+        printed.split()
+    )
+    assert document["schedule"]["days"] == pytest.approx(7.3, abs=0.05)
+
+
+def test_the_folder_of_a_hugging_face_tokenizer_may_be_open(plan):
+    code, printed, _ = plan("cpt/tiny_base", "model.tokenizer.library=huggingface", "model.tokenizer.type='???'")
+    assert code == 0, printed
+
+
+def test_keys_that_are_absent_altogether_are_open_like_the_others(plan):
+    code, printed, _ = plan("cpt/tiny_base", "~model.tokenizer")
+    assert code == 0, printed
+    assert "tokenizer: no file yet; 4,096 entries (langadapt.plan.vocabulary)" in printed
+
+
 def test_a_dry_run_writes_nothing(tmp_path, capsys):
     config = str(NEMO_CONFIGS / "cpt" / "nemotron_mini_4b_hindi.yaml")
     assert cli.main(["plan", config, f"output={tmp_path / 'plan.json'}", "--dry-run"]) == 0
@@ -232,12 +259,15 @@ def test_the_plan_of_a_blend_tells_epochs_before_the_data_are_here(plan, tmp_pat
             )
         )
     )
-    fragment.with_suffix(".json").write_text(json.dumps({"budget_tokens": 1, "train": [entry]}))
+    fragment.with_suffix(".json").write_text(json.dumps({"budget_tokens": 409_600, "train": [entry]}))
     code, printed, document = plan("cpt/tiny_base", fragment)
     assert code == 0
     (source,) = document["sources"]
     assert (source["name"], source["epochs"], source["most"]) == ("web.hi-Deva.real", 2.0, 1.5)
     assert "2.00 OVER" in printed
+    assert "the blend was planned for" not in printed
+    _, printed, _ = plan("cpt/tiny_base", fragment, "trainer.max_steps=100")
+    assert "the blend was planned for 409,600 tokens, this run draws 204,800" in printed
 
 
 def test_datasets_that_are_not_there_are_named(plan):

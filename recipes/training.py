@@ -274,11 +274,12 @@ def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecor
     curve = run_record.losses(run_record.read_metrics(folder))
     model = checkpoints.final_model(settings)
     wanted = _steps_wanted(record.stage, settings)
-    is_done = model.exists() and bool(curve) and (wanted is None or curve[-1][0] >= wanted)
+    steps = _steps_done(record.stage, folder, curve)
+    is_done = model.exists() and bool(curve) and (wanted is None or steps >= wanted)
     finished = replace(
         record,
         status="done" if is_done else "running",
-        steps=curve[-1][0] if curve else 0,
+        steps=steps,
         first_loss=curve[0][1] if curve else None,
         last_loss=curve[-1][1] if curve else None,
         seconds=round(seconds, 1),
@@ -287,6 +288,12 @@ def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecor
     finished = replace(finished, seen=_seen(folder, finished))
     finished.write(folder)
     return finished
+
+
+def _steps_done(name: str, folder: Path, curve: list[tuple[int, float]]) -> int:
+    """Steps logged, or those of a later checkpoint: log_every_n_steps 10 logs step 84,770 of 84,772 last."""
+    logged, last = curve[-1][0] if curve else 0, checkpoints.last(folder)
+    return max(logged, last[0]) if last and name in ("pretrain", "cpt") else logged
 
 
 def _seen(folder: Path, record: RunRecord) -> list[dict[str, Any]] | None:

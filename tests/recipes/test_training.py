@@ -174,3 +174,10 @@ def test_cpt_without_a_checkpoint_is_refused(prepared, tmp_path, capsys) -> None
 def test_pretrain_with_a_checkpoint_is_refused(pretrain_words, capsys) -> None:
     assert cli.main([*pretrain_words, "model.restore_from_path=some.nemo"]) == 2
     assert "`pretrain` starts from random weights" in capsys.readouterr().err
+
+
+def test_steps_behind_the_last_logged_line_are_told_by_the_last_checkpoint(tmp_path) -> None:
+    (tmp_path / "checkpoints" / "megatron_gpt--val_loss=7.83-step=10-consumed_samples=40.0-last").mkdir(parents=True)
+    assert training._steps_done("cpt", tmp_path, [(3, 8.0), (9, 7.8)]) == 10
+    assert training._steps_done("cpt", tmp_path, [(12, 7.8)]) == 12
+    assert training._steps_done("cpt", tmp_path / "none", []) == 0

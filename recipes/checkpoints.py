@@ -40,6 +40,11 @@ def tidy(folder: Path) -> list[str]:
     return removed
 
 
+def newest(folder: Path) -> Path | None:
+    """The checkpoint a run folder would go on from, if there is one."""
+    return max((folder / "checkpoints").glob("*-last"), key=_step, default=None)
+
+
 def _step(path: Path) -> int:
     """The step in a checkpoint's name."""
     found = re.search(r"step=(\d+)", path.name)

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from data_prep.files import sha256_file
 from data_prep.layout import receipt_path
 from recipes import config
+from recipes.known_keys import OWN_SECTION
 
 # Keys that say how a run is laid out over devices, not what it computes: a run may resume with others.
 LAYOUT_KEYS = (
@@ -23,6 +24,7 @@ LAYOUT_KEYS = (
     "model.dpo.log_prob_forward_micro_batch_size",
     "model.make_vocab_size_divisible_by",
     "exp_manager",
+    "langadapt.monitor",
 )
 FILE_KEYS = (
     "model.restore_from_path",
@@ -60,6 +62,8 @@ def identity(settings: DictConfig, inputs: dict[str, str]) -> str:
     for key in (*LAYOUT_KEYS, *FILE_KEYS, "model.data.index_mapping_dir"):
         if OmegaConf.select(copy, key) is not None:
             OmegaConf.update(copy, key, None)
+    if not any((copy.get(OWN_SECTION) or {}).values()):  # all in it is layout: as if it were absent
+        copy.pop(OWN_SECTION, None)
     if (prefixes := OmegaConf.select(copy, "model.data.data_prefix")) is not None:
         OmegaConf.update(copy, "model.data.data_prefix", _without_paths(prefixes), merge=False)
     return config.config_hash(DictConfig({"settings": copy, "inputs": sorted(inputs.values())}))
@@ -78,6 +82,8 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
     """Dotted keys whose values differ, layout keys left out."""
     if path in LAYOUT_KEYS:
         return []
+    if path == OWN_SECTION:
+        before, after = before or {}, after or {}
     if isinstance(before, dict) and isinstance(after, dict):
         keys = sorted(set(before) | set(after))
         return [

@@ -37,6 +37,7 @@ class RunRecord:
         last_loss: Loss of the last step.
         seconds: Wall time, start-up included; of a stopped run at least from its first logged step to its last.
         model: The final .nemo file.
+        monitor: What the forgetting monitor saw: baseline, last reading and change of every curve, and its cost.
     """
 
     stage: str
@@ -53,6 +54,7 @@ class RunRecord:
     last_loss: float | None = None
     seconds: float = 0.0
     model: str | None = None
+    monitor: dict[str, Any] | None = None
 
     def write(self, folder: Path) -> None:
         """Replaces the folder's record."""

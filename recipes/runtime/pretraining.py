@@ -23,12 +23,14 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     from recipes.checkpoints import final_model
     from recipes.runtime.exact_resume import ExactResume
     from recipes.runtime.metrics import loggers
+    from recipes.runtime.monitor import attach
 
     torch.multiprocessing.set_start_method("spawn", force=True)
     resume = ExactResume()
     trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=[resume])
     exp_manager(trainer, config.exp_manager)
     trainer.loggers = [*trainer.loggers, *loggers(metrics_path, config.trainer.max_steps)]
+    attach(trainer, config)
     model = build_model(config, trainer)
     trainer.fit(model)
     if not resume.has_trained:  # killed behind its last step: Lightning leaves such a fit without its end hooks

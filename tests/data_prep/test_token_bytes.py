@@ -17,8 +17,12 @@ def sentencepiece_with_a_space_before(path):
     path.with_suffix(".txt").write_text("\n".join(tokenizers.ENGLISH * 20), encoding="utf-8")
     options = {"model_type": "bpe", "vocab_size": 330, "byte_fallback": True, "eos_id": 2, "hard_vocab_limit": False}
     SentencePieceTrainer.train(
-        input=str(path.with_suffix(".txt")), model_prefix=str(path.with_suffix("")), minloglevel=2, **options,
-        normalization_rule_name="identity", remove_extra_whitespaces=False,
+        input=str(path.with_suffix(".txt")),
+        model_prefix=str(path.with_suffix("")),
+        minloglevel=2,
+        **options,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
     )
     return path
 

@@ -85,7 +85,7 @@ class ForgettingMonitor(Callback):
         share = decisions.expected_share(count, self.settings.every_n_steps, self.global_batch_size)
         return (
             f"monitor: {len(self.sets)} sets, {count} sequences every {self.settings.every_n_steps} steps, "
-            f"{100 * share:.2g} % of the run's arithmetic"
+            f"{100 * share:.2f} % of the run's arithmetic"
         )
 
     def _read(self, trainer: Trainer, model: Any) -> None:

@@ -103,6 +103,7 @@ def test_upstreams_hydra_gets_top_level_sections(name):
         cfg = compose(name)
     assert {"trainer", "exp_manager", "model"} <= set(cfg) <= {
         "name", "trainer", "exp_manager", "model", "s3_checkpointing", "pretrained_checkpoint", "precision",
+            "langadapt",
     }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def count(ids: Counts, before: Counts, vocabulary: Vocabulary) -> Counts:
         vocabulary: What the ids belong to.
     """
     counts = table(vocabulary)
-    added = int(counts[vocabulary.encode(["a"])[0]].clip(min=0).sum()) - 1
+    added = max(0, int(counts[vocabulary.encode(["a"])[0]].clip(min=0).sum()) - 1)
     of_text = counts[ids]
     starts = (counts[before] == NO_TEXT) & (of_text > 0)
     return np.where(starts, of_text - added, of_text)

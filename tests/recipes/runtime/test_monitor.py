@@ -70,7 +70,7 @@ def test_the_alarm_stops_the_run_at_its_second_reading_with_a_checkpoint_of_that
 
 def test_a_reading_that_costs_more_than_its_share_says_so(stopped) -> None:
     assert "more than max_share 0.1 %: langadapt.monitor.every_n_steps=" in stopped.stdout
-    assert "monitor: 4 sets, 12 sequences every 1 steps, 5e+01 % of the run's arithmetic" in stopped.stdout
+    assert "monitor: 4 sets, 12 sequences every 1 steps, 50.00 % of the run's arithmetic" in stopped.stdout
 
 
 def test_a_requeued_start_is_refused_before_anything_is_loaded(stopped, words, folder, capsys) -> None:

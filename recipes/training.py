@@ -14,6 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from data_prep.errors import DataError, LangadaptError, UsageError
 from recipes import audit, checkpoints, checks, config, curriculum, launch, run_identity, run_record
 from recipes.known_keys import Schema
+from recipes.monitor import decisions
+from recipes.monitor.guard import refuse_standing_alarm
 from recipes.run_record import RunRecord
 from recipes.run_settings import run_settings
 from recipes.runtime import ground
@@ -74,6 +76,7 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     if before is not None and before.status == "done" and Path(str(before.model)).exists():
         print(f"{stage.name}: done already, {before.steps} steps, {before.model} (run record {folder})")
         return 0
+    refuse_standing_alarm(settings, folder)
     if launch.is_rank() or layout.processes == 1:
         _run_recorded(stage, settings, configs, folder, lambda: _train(stage, settings))
     else:
@@ -229,6 +232,7 @@ def _run_recorded(
         if finished.seen:
             audit.report(folder, [audit.Seen(**row) for row in finished.seen])
     if finished.status != "done":
+        refuse_standing_alarm(settings, folder)
         raise Stopped(
             f"The run stopped after {finished.steps} of {_steps_wanted(stage.name, settings) or 'all'} steps.",
             where=str(folder),
@@ -271,7 +275,8 @@ def _steps_wanted(name: str, settings: DictConfig) -> int | None:
 def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecord:
     """Completes the record from the metrics and the checkpoint the run left."""
     folder = Path(settings.exp_manager.explicit_log_dir)
-    curve = run_record.losses(run_record.read_metrics(folder))
+    metrics = run_record.read_metrics(folder)
+    curve = run_record.losses(metrics)
     model = checkpoints.final_model(settings)
     wanted = _steps_wanted(record.stage, settings)
     steps = _steps_done(record.stage, folder, curve)
@@ -284,6 +289,7 @@ def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecor
         last_loss=curve[-1][1] if curve else None,
         seconds=round(seconds, 1),
         model=str(model.resolve()) if is_done else None,
+        monitor=decisions.summary(metrics),
     )
     finished = replace(finished, seen=_seen(folder, finished))
     finished.write(folder)

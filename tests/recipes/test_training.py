@@ -34,6 +34,15 @@ def test_what_a_plan_assumed_is_not_part_of_it() -> None:
     assert len({run_identity.identity(plan, {}) for plan in plans}) == 1
 
 
+def test_watching_a_run_does_not_make_it_another_one() -> None:
+    watched = changed(langadapt__monitor={"sets": ["a"], "every_n_steps": 5})
+    assert run_identity.identity(watched, {}) == run_identity.identity(changed(), {})
+    before, after = (OmegaConf.to_container(settings) for settings in (changed(), watched))
+    assert run_identity.differences(before, after) == []
+    other = changed(langadapt={"some": 1})
+    assert run_identity.identity(other, {}) != run_identity.identity(changed(), {})
+
+
 def test_steps_and_inputs_are_part_of_it() -> None:
     same = run_identity.identity(changed(), {"a.bin": "1"})
     assert run_identity.identity(changed(trainer__max_steps=11), {"a.bin": "1"}) != same

@@ -4,18 +4,22 @@ Upstream's mains never look at it, so they still accept the file. Each part is a
 steers; this module only joins them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
 from data_prep import settings
+from recipes.examples.settings import ExampleSettings
 from recipes.known_keys import OWN_SECTION
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """Our own settings of a training run."""
+
+    examples: ExampleSettings = field(default_factory=ExampleSettings)
+    """What SFT and DPO do with examples that cannot be learnt as they are."""
 
 
 def run_settings(cfg: DictConfig) -> RunSettings:

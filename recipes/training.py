@@ -34,12 +34,14 @@ class Stage:
         schema: Which upstream YAML its config follows.
         check: Refuses a config that cannot run here, before anything is loaded.
         driver: `module:function` in recipes.runtime that trains, called in every rank.
+        prepare: Writes what the ranks read into the run folder, before they start; says what it did.
     """
 
     name: str
     schema: Schema
     check: Callable[..., None]
     driver: str
+    prepare: Callable[[DictConfig], dict[str, Any]] | None = None
 
 
 def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
@@ -131,7 +133,8 @@ def _run_recorded(
         train()
         return
     with run_record.lock(folder):
-        record = _begin(stage, settings, configs, folder)
+        examples = stage.prepare(settings) if stage.prepare else None
+        record = _begin(stage, settings, configs, folder, examples)
         for line in checkpoints.tidy(folder):
             print(f"{stage.name}: {line}")
         start = time.time()
@@ -147,7 +150,9 @@ def _run_recorded(
     print(f"{stage.name}: {finished.steps} steps in {finished.seconds:.0f} s, loss {_span(finished)}, {finished.model}")
 
 
-def _begin(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path) -> RunRecord:
+def _begin(
+    stage: Stage, settings: DictConfig, configs: list[Path], folder: Path, examples: dict[str, Any] | None
+) -> RunRecord:
     """Writes the record of a run that starts or goes on."""
     before = run_record.read(folder)
     if before is not None:
@@ -163,6 +168,7 @@ def _begin(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path
         ground=ground.detect().as_dict(),
         git=launch.git_state(),
         blend=_blend_plan(configs),
+        examples=examples,
         seconds=run_record.seconds_spent(folder, before),
     )
     record.write(folder)

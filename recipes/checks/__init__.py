@@ -22,6 +22,7 @@ from recipes.checks.layout import (
 )
 from recipes.checks.schedule import check_alignment_schedule, check_schedule, one_epoch
 from recipes.checks.values import whole
+from recipes.examples import prepare as examples
 
 __all__ = ["Layout", "check_dpo", "check_pretrain", "check_sft", "layout"]
 
@@ -65,8 +66,9 @@ def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
         check_batches(cfg, cut, f"{part}.global_batch_size", f"{part}.micro_batch_size")
     check_validation_batch(cfg, cut)
     check_sequence(model, whole(cfg, f"{train}.max_seq_length"), f"{train}.max_seq_length")
-    epoch = one_epoch(cfg, _count_sft(cfg, train), f"{train}.global_batch_size")
-    one_epoch(cfg, _count_sft(cfg, validation), f"{validation}.global_batch_size")
+    samples = examples.samples_of(cfg, "sft", model)
+    epoch = one_epoch(cfg, samples["train"], f"{train}.global_batch_size")
+    one_epoch(cfg, samples["validation"], f"{validation}.global_batch_size")
     check_alignment_schedule(cfg, "sft", epoch)
 
 
@@ -81,15 +83,7 @@ def check_dpo(cfg: DictConfig, *, has_gpu: bool) -> None:
     check_batches(cfg, cut, "model.global_batch_size", "model.micro_batch_size")
     check_sequence(model, whole(cfg, "model.data.seq_length"), "model.data.seq_length")
     check_pair_padding(cfg, cut)
-    keys = {split: f"model.data.data_prefix.{split}" for split in ("train", "validation", "test")}
-    pairs = {split: data.count_preferences(OmegaConf.select(cfg, key), key) for split, key in keys.items()}
+    pairs = examples.samples_of(cfg, "dpo", model)
     epoch = one_epoch(cfg, pairs["train"], "model.global_batch_size")
     one_epoch(cfg, pairs["validation"], "model.global_batch_size")
     check_alignment_schedule(cfg, "dpo", epoch)
-
-
-def _count_sft(cfg: DictConfig, part: str) -> int:
-    path, key = OmegaConf.select(cfg, f"{part}.file_path"), f"{part}.file_path"
-    if cfg.model.data.chat:
-        return data.count_chat_examples(path, key)
-    return data.count_prompt_examples(path, key, OmegaConf.select(cfg, f"{part}.label_key"))

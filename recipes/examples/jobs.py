@@ -133,6 +133,13 @@ def _refuse_what_upstream_cannot(cfg: DictConfig, part: str, settings: ExampleSe
             where=f"{part}.micro_batch_size={OmegaConf.select(cfg, f'{part}.micro_batch_size')}",
             fix=f"{part}.micro_batch_size=1; a global batch counts packs",
         )
+    if packed and not OmegaConf.select(cfg, part).get("packed_sequence_return_cu_seqlen", True):
+        raise UsageError(
+            "packed examples would attend to each other",
+            where=f"{part}.packed_sequence_return_cu_seqlen=false",
+            why="without the bounds of each example the whole pack is one causal sequence",
+            fix=f"{part}.packed_sequence_return_cu_seqlen=true",
+        )
     if not cfg.model.data.chat and settings.too_long == "truncate":
         raise UsageError(
             "prompts and responses cannot be truncated by this rule",

@@ -1,6 +1,6 @@
 """Several runs of one process each, one after the other in this process: NeMo is imported once.
 
-    python -m tests.many_runs '[["sft", "nemo_configs/sft/tiny.yaml", ...], ...]'
+python -m tests.many_runs '[["sft", "nemo_configs/sft/tiny.yaml", ...], ...]'
 """
 
 import json

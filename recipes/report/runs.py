@@ -68,7 +68,8 @@ def run_facts(record: RunRecord, curves: dict[str, Curve]) -> Facts:
         for name in ("reward_margin", "accuracy"):
             facts[name] = _ends(curves.get(name.removeprefix("reward_")))
             facts[f"validation_{name}"] = _ends(curves.get(f"validation {name.removeprefix('reward_')}"))
-        facts |= {key: _ends(curves.get(name)) for name, key in LOG_PROBS.items()}
+        for name, key in LOG_PROBS.items():
+            facts |= {key: _ends(curves.get(name)), f"validation_{key}": _ends(curves.get(f"validation {name}"))}
     return facts
 
 

@@ -79,19 +79,20 @@ def losses(folder: Path) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def four_short(tmp_path_factory) -> Path:
-    """Four conversations that fit one sequence of 256 tokens together."""
+def three_short(tmp_path_factory) -> Path:
+    """Three conversations that fit one sequence of 256 tokens together."""
     lines = (SAMPLES / "chat.jsonl").read_text("utf-8").splitlines()
     path = tmp_path_factory.mktemp("short") / "chat.jsonl"
-    path.write_text("\n".join(sorted(lines, key=len)[:4]) + "\n", "utf-8")
+    path.write_text("\n".join(sorted(lines, key=len)[:3]) + "\n", "utf-8")
     return path
 
 
 @pytest.fixture(scope="module")
-def one_process(small_base, four_short, tmp_path_factory) -> dict[str, Path]:
+def one_process(small_base, three_short, tmp_path_factory) -> dict[str, Path]:
     """The folders of all runs of one process, and under `said` what they printed."""
     root = tmp_path_factory.mktemp("alignment")
-    epochs = (f"trainer.sft.max_epochs={STEPS}", "model.data.validation_ds.global_batch_size=4")
+    epochs = f"trainer.sft.max_epochs={STEPS}"
+    three = [f"model.data.train_ds.{size}_batch_size=3" for size in ("global", "micro")]
     packed = [
         f"model.data.{part}.{value}"
         for part in ("train_ds", "validation_ds")
@@ -99,8 +100,8 @@ def one_process(small_base, four_short, tmp_path_factory) -> dict[str, Path]:
     ]
     runs = {
         "sft": sft(small_base, root / "sft", SAMPLES / "chat.jsonl"),
-        "alone": sft(small_base, root / "alone", four_short, *epochs, "model.data.train_ds.micro_batch_size=4"),
-        "packed": sft(small_base, root / "packed", four_short, epochs[0], *packed),
+        "alone": sft(small_base, root / "alone", three_short, epochs, *three),
+        "packed": sft(small_base, root / "packed", three_short, epochs, *packed),
         "dpo": dpo(small_base, root / "dpo"),
     }
     for loss in [name for name in FIRST_LOSSES if name != "dpo"]:
@@ -129,7 +130,7 @@ def test_openai_messages_train_without_a_conversion_by_hand(one_process) -> None
 
 
 def test_packed_examples_train_as_they_do_alone(one_process) -> None:
-    """Four examples in one sequence, and in a batch of four: any attention across them would change the loss."""
+    """Three examples in one sequence, and in a batch of three: any attention across them would change the loss."""
     assert run_record.read(one_process["packed"]).examples["splits"]["train"]["samples"] == 1
     assert len(losses(one_process["alone"])) == STEPS
     assert losses(one_process["packed"]) == pytest.approx(losses(one_process["alone"]), abs=ACROSS_LAYOUTS, rel=0)

@@ -25,7 +25,7 @@ def test_a_pair_upstream_has_emptied_has_no_log_probability() -> None:
 def test_the_policys_log_probs_are_the_references_and_the_reward() -> None:
     upstream = {"loss": 0.5, "rewards_chosen_mean": 0.25, "rewards_rejected_mean": -0.5}
     model = SimpleNamespace(
-        get_loss_and_metrics=lambda batch, forward_only: (0.5, upstream),  # noqa: ARG005
+        get_loss_and_metrics=lambda batch, forward_only: (0.5, upstream),
         preference_avg_log_probs=False,
     )
     add_log_probs(model)

@@ -28,5 +28,6 @@ class ExampleSettings:
     """The tokens of the prompt are not the first ones of prompt and answer together: loss would fall on the wrong
     tokens."""
     chosen_equals_rejected: Policy = "error"
+    """The same text, or the same tokens within the sequence length."""
     eod_inside: Policy = "error"
     """The end-of-document token before the end of an example that is packed: NeMo takes what follows for padding."""

@@ -51,8 +51,9 @@ def model(portable_ground, transformer_config) -> torch.nn.Module:
         num_layers=2, hidden_dropout=0.0, layernorm_zero_centered_gamma=True, add_bias_linear=False, kv_channels=8
     )
     return GPTModel(
-        config, get_gpt_layer_local_spec(), vocab_size=VOCABULARY, max_sequence_length=64, position_embedding_type="rope",
-        rotary_percent=0.5, parallel_output=False, share_embeddings_and_output_weights=False,
+        config, get_gpt_layer_local_spec(), vocab_size=VOCABULARY, max_sequence_length=64,
+        position_embedding_type="rope", rotary_percent=0.5, parallel_output=False,
+        share_embeddings_and_output_weights=False,
     )  # fmt: skip
 
 

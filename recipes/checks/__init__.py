@@ -22,7 +22,7 @@ from recipes.checks.layout import (
 )
 from recipes.checks.schedule import check_alignment_schedule, check_schedule, one_epoch
 from recipes.checks.values import whole
-from recipes.examples import prepare as examples
+from recipes.known_keys import Schema
 
 __all__ = ["Layout", "check_dpo", "check_pretrain", "check_sft", "layout"]
 
@@ -66,7 +66,7 @@ def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
         check_batches(cfg, cut, f"{part}.global_batch_size", f"{part}.micro_batch_size")
     check_validation_batch(cfg, cut)
     check_sequence(model, whole(cfg, f"{train}.max_seq_length"), f"{train}.max_seq_length")
-    samples = examples.samples_of(cfg, "sft", model)
+    samples = _samples(cfg, "sft", model)
     epoch = one_epoch(cfg, samples["train"], f"{train}.global_batch_size")
     one_epoch(cfg, samples["validation"], f"{validation}.global_batch_size")
     check_alignment_schedule(cfg, "sft", epoch)
@@ -83,7 +83,14 @@ def check_dpo(cfg: DictConfig, *, has_gpu: bool) -> None:
     check_batches(cfg, cut, "model.global_batch_size", "model.micro_batch_size")
     check_sequence(model, whole(cfg, "model.data.seq_length"), "model.data.seq_length")
     check_pair_padding(cfg, cut)
-    pairs = examples.samples_of(cfg, "dpo", model)
+    pairs = _samples(cfg, "dpo", model)
     epoch = one_epoch(cfg, pairs["train"], "model.global_batch_size")
     one_epoch(cfg, pairs["validation"], "model.global_batch_size")
     check_alignment_schedule(cfg, "dpo", epoch)
+
+
+def _samples(cfg: DictConfig, schema: Schema, model: DictConfig) -> dict[str, int]:
+    """Samples of each split, every example looked at."""
+    from recipes.examples.prepare import samples_of  # which reads settings with the modules of this package
+
+    return samples_of(cfg, schema, model)

@@ -40,7 +40,6 @@ class Job:
         paths: The files as given.
         reader: Rows to examples.
         limit: Tokens an example may have, the last one, which is only predicted, included.
-        length_key: Configuration key that sets the limit.
         packed: Whether several examples go into one sequence.
         eod_id: The end-of-document token.
     """
@@ -50,7 +49,6 @@ class Job:
     paths: tuple[Path, ...]
     reader: Reader
     limit: int
-    length_key: str
     packed: bool
     eod_id: int
 
@@ -147,13 +145,13 @@ def fault_of(tokens: Sequence[Tokens | None], limit: int, eod_id: int | None) ->
         return "merged_prompt"
     if any(not each.learnt[1:].any() for each in whole):
         return "nothing_to_learn"
+    if eod_id is not None and any((each.ids[:-1] == eod_id).any() for each in whole):
+        return "eod_inside"
     if any(len(each.ids) > limit for each in whole):
         # An example that would be cut before its first learnt token has nothing left, whatever the policy on length.
         return "too_long" if all(each.learnt[1:limit].any() for each in whole) else "nothing_to_learn"
     if len(whole) == 2 and np.array_equal(whole[0].ids, whole[1].ids):
         return "chosen_equals_rejected"
-    if eod_id is not None and any((each.ids[:-1] == eod_id).any() for each in whole):
-        return "eod_inside"
     return None
 
 

@@ -77,7 +77,6 @@ def _sft_job(cfg: DictConfig, split: str, part: str, settings: ExampleSettings, 
         paths=_existing([data.file_path], f"{part}.file_path"),
         reader=reader,
         limit=limit + 1 if cfg.model.data.chat or packed else limit,
-        length_key=f"{part}.max_seq_length",
         packed=packed,
         eod_id=loaded.eod_id,
     )
@@ -174,7 +173,6 @@ def _dpo_jobs(cfg: DictConfig, model: DictConfig, settings: ExampleSettings, loa
             paths=paths,
             reader=reader,
             limit=whole(cfg, "model.data.seq_length") + 1,
-            length_key="model.data.seq_length",
             packed=False,
             eod_id=loaded.eod_id,
         )

@@ -31,6 +31,7 @@ def tokens(ids: list[int], learnt_from: int, learnt_to: int | None = None) -> To
         ([tokens([5, EOD, 7], 1)], 4, None, None),
         ([tokens([5, EOD, 7], 1)], 4, EOD, "eod_inside"),
         ([tokens([5, 7, EOD], 1)], 4, EOD, None),
+        ([tokens([5, EOD, 7, 8, 9], 1)], 4, EOD, "eod_inside"),
     ],
 )
 def test_what_keeps_an_example_from_being_learnt(texts, limit, eod_id, fault) -> None:

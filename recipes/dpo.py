@@ -3,9 +3,16 @@
 from pathlib import Path
 
 from recipes import checks, training
+from recipes.examples.prepare import prepare
 from recipes.training import Stage
 
-STAGE = Stage(name="dpo", schema="dpo", check=checks.check_dpo, driver="recipes.runtime.alignment:run_dpo")
+STAGE = Stage(
+    name="dpo",
+    schema="dpo",
+    check=checks.check_dpo,
+    driver="recipes.runtime.alignment:run_dpo",
+    prepare=prepare,
+)
 
 
 def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:

@@ -35,6 +35,7 @@ FILE_KEYS = (
     "model.tokenizer.model",
     "model.data.train_ds.file_path",
     "model.data.validation_ds.file_path",
+    "langadapt.examples.template",
 )
 
 

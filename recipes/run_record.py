@@ -33,6 +33,7 @@ class RunRecord:
         ground: What the run stood on (`recipes.runtime.ground.Ground`).
         git: Commit and whether the tree had changes.
         blend: The blend plan whose fragment the config took its data from, if any.
+        examples: Of SFT and DPO, what each split reads and what was dropped from it, by reason.
         steps: Optimizer steps done.
         first_loss: Loss of the first step.
         last_loss: Loss of the last step.
@@ -52,6 +53,7 @@ class RunRecord:
     ground: dict[str, Any]
     git: dict[str, Any]
     blend: dict[str, Any] | None = None
+    examples: dict[str, Any] | None = None
     steps: int = 0
     first_loss: float | None = None
     last_loss: float | None = None

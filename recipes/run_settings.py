@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from data_prep import settings
 from recipes.checks.draw import DrawSettings
 from recipes.curriculum import Phase
+from recipes.examples.settings import ExampleSettings
 from recipes.known_keys import OWN_SECTION
 from recipes.monitor.settings import MonitorSettings
 from recipes.plan.assumptions import Assumptions
@@ -26,6 +27,8 @@ class RunSettings:
     phases: tuple[Phase, ...] = ()
     """Phases of a pre-training or continued pre-training, in order; none: the run is one."""
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
+    examples: ExampleSettings = field(default_factory=ExampleSettings)
+    """What SFT and DPO do with examples that cannot be learnt as they are."""
 
 
 def run_settings(cfg: DictConfig) -> RunSettings:

@@ -3,9 +3,16 @@
 from pathlib import Path
 
 from recipes import checks, training
+from recipes.examples.prepare import prepare
 from recipes.training import Stage
 
-STAGE = Stage(name="sft", schema="sft", check=checks.check_sft, driver="recipes.runtime.alignment:run_sft")
+STAGE = Stage(
+    name="sft",
+    schema="sft",
+    check=checks.check_sft,
+    driver="recipes.runtime.alignment:run_sft",
+    prepare=prepare,
+)
 
 
 def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:

@@ -36,12 +36,14 @@ class Stage:
         schema: Which upstream YAML its config follows.
         check: Refuses a config that cannot run here, before anything is loaded.
         driver: `module:function` in recipes.runtime that trains, called in every rank.
+        prepare: Writes what the ranks read into the run folder, before they start; says what it did.
     """
 
     name: str
     schema: Schema
     check: Callable[..., None]
     driver: str
+    prepare: Callable[[DictConfig], dict[str, Any]] | None = None
 
 
 def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
@@ -222,7 +224,8 @@ def _run_recorded(
         train()
         return
     with run_record.lock(folder):
-        record = _begin(stage, settings, configs, folder)
+        examples = stage.prepare(settings) if stage.prepare else None
+        record = _begin(stage, settings, configs, folder, examples)
         for line in checkpoints.tidy(folder):
             print(f"{stage.name}: {line}")
         start = time.time()
@@ -241,17 +244,22 @@ def _run_recorded(
     print(f"{stage.name}: {finished.steps} steps in {finished.seconds:.0f} s, loss {_span(finished)}, {finished.model}")
 
 
-def _begin(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path) -> RunRecord:
+def _begin(
+    stage: Stage, settings: DictConfig, configs: list[Path], folder: Path, examples: dict[str, Any] | None
+) -> RunRecord:
     """Writes the record of a run that starts or goes on."""
     before = run_record.read(folder)
     if before is not None:
         print(f"{stage.name}: continuing in {folder}")
-    record = replace(_new_record(stage, settings, configs), seconds=run_record.seconds_spent(folder, before))
+    record = _new_record(stage, settings, configs, examples)
+    record = replace(record, seconds=run_record.seconds_spent(folder, before))
     record.write(folder)
     return record
 
 
-def _new_record(stage: Stage, settings: DictConfig, configs: list[Path]) -> RunRecord:
+def _new_record(
+    stage: Stage, settings: DictConfig, configs: list[Path], examples: dict[str, Any] | None = None
+) -> RunRecord:
     inputs = run_identity.input_hashes(settings)
     return RunRecord(
         stage=stage.name,
@@ -263,6 +271,7 @@ def _new_record(stage: Stage, settings: DictConfig, configs: list[Path]) -> RunR
         ground=ground.detect().as_dict(),
         git=launch.git_state(),
         blend=_blend_plan(configs),
+        examples=examples,
     )
 
 

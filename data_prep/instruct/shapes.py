@@ -3,7 +3,8 @@
 Known by their keys:
     messages                                   OpenAI; preferences have `chosen` and `rejected` beside it
     chosen, rejected as lists of messages      UltraFeedback and TRL: the prompt in both lists, or in `messages`
-    conversations                              ShareGPT (from human, gpt, system) and NeMo-Aligner's SFT lines
+    conversations                              ShareGPT (from human, gpt, system) and NeMo-Aligner's SFT lines;
+                                               preferences have `chosen` and `rejected` beside it, a text or a turn
     prompt, chosen_response, rejected_response NeMo-Aligner's DPO lines, the prompt in the template
 """
 
@@ -52,7 +53,8 @@ def _from_conversations(value: Value) -> Value | Fault:
     if isinstance(system, str) and system.strip():
         messages.insert(0, {"role": "system", "content": system.strip()})
     rest = {key: value[key] for key in value if key not in ("conversations", "system", "mask", "type")}
-    return _with_id(value, {**rest, "messages": messages})
+    answers = {key: _message(rest[key])["content"] for key in ("chosen", "rejected") if isinstance(rest.get(key), dict)}
+    return _with_id(value, {**rest, "messages": messages, **answers})
 
 
 def _message(turn: Any) -> Any:

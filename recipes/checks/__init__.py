@@ -27,6 +27,7 @@ from recipes.checks.monitor import check_monitor, refuse_monitor
 from recipes.checks.resume import check_layout_change, check_start, schedule_change
 from recipes.checks.schedule import check_alignment_schedule, check_schedule, one_epoch
 from recipes.checks.values import whole
+from recipes.known_keys import Schema
 
 __all__ = [
     "Layout",
@@ -87,8 +88,9 @@ def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
     length = whole(cfg, f"{train}.max_seq_length")
     check_sequence(model, length, f"{train}.max_seq_length")
     check_context(model, cut, length, f"{train}.max_seq_length")
-    epoch = one_epoch(cfg, _count_sft(cfg, train), f"{train}.global_batch_size")
-    one_epoch(cfg, _count_sft(cfg, validation), f"{validation}.global_batch_size")
+    samples = _samples(cfg, "sft", model)
+    epoch = one_epoch(cfg, samples["train"], f"{train}.global_batch_size")
+    one_epoch(cfg, samples["validation"], f"{validation}.global_batch_size")
     check_alignment_schedule(cfg, "sft", epoch)
 
 
@@ -104,15 +106,14 @@ def check_dpo(cfg: DictConfig, *, has_gpu: bool) -> None:
     check_batches(cfg, cut, "model.global_batch_size", "model.micro_batch_size")
     check_sequence(model, whole(cfg, "model.data.seq_length"), "model.data.seq_length")
     check_pair_padding(cfg, cut)
-    keys = {split: f"model.data.data_prefix.{split}" for split in ("train", "validation", "test")}
-    pairs = {split: data.count_preferences(OmegaConf.select(cfg, key), key) for split, key in keys.items()}
+    pairs = _samples(cfg, "dpo", model)
     epoch = one_epoch(cfg, pairs["train"], "model.global_batch_size")
     one_epoch(cfg, pairs["validation"], "model.global_batch_size")
     check_alignment_schedule(cfg, "dpo", epoch)
 
 
-def _count_sft(cfg: DictConfig, part: str) -> int:
-    path, key = OmegaConf.select(cfg, f"{part}.file_path"), f"{part}.file_path"
-    if cfg.model.data.chat:
-        return data.count_chat_examples(path, key)
-    return data.count_prompt_examples(path, key, OmegaConf.select(cfg, f"{part}.label_key"))
+def _samples(cfg: DictConfig, schema: Schema, model: DictConfig) -> dict[str, int]:
+    """Samples of each split, every example looked at."""
+    from recipes.examples.prepare import samples_of  # which reads settings with the modules of this package
+
+    return samples_of(cfg, schema, model)

@@ -1,6 +1,5 @@
-"""What a training run reads, looked at before it starts: tokenizer, token datasets, chat and preference examples."""
+"""What a training run reads, looked at before it starts: tokenizer and token datasets."""
 
-import itertools
 import json
 import math
 from pathlib import Path
@@ -12,8 +11,6 @@ from data_prep.blend.output import tokenizer_keys
 from data_prep.errors import DataError, UsageError
 from data_prep.files import sha256_file
 from data_prep.indexed_dataset import DatasetSize, read_size, token_dtype
-from data_prep.jsonl import Check, Fault
-from data_prep.jsonl import read as read_jsonl
 from data_prep.layout import append_suffix, receipt_path
 from data_prep.receipts import Receipt
 from data_prep.vocabulary import JSON_NAME
@@ -120,25 +117,6 @@ def check_token_datasets(cfg: DictConfig) -> None:
 def training_prefixes(cfg: DictConfig) -> list[str]:
     """Prefixes of the datasets trained on."""
     return [prefix for _, prefix in _splits(cfg)["train"][1]]
-
-
-def count_chat_examples(path: str, key: str) -> int:
-    """Conversations in a file of NeMo-Aligner's chat format, every line read."""
-    return _count(Path(path), key, _chat_fault)
-
-
-def count_prompt_examples(path: str, key: str, label_key: str) -> int:
-    """Examples in a file of NeMo-Aligner's prompt-response format, every line read."""
-
-    def fault(row: dict[str, Any]) -> Fault | None:
-        return None if label_key in row else Fault("no_label", f'no key "{label_key}" (label_key)')
-
-    return _count(Path(path), key, fault)
-
-
-def count_preferences(data_prefix: Any, key: str) -> int:
-    """Preference pairs in the files of one split, every line read."""
-    return sum(_count(Path(path), key, _preference_fault) for _, path in parse_blend(data_prefix, key))
 
 
 def parse_blend(value: Any, key: str) -> Blend:
@@ -267,35 +245,3 @@ def _check_dtype(size: DatasetSize, prefix: Path, tokenizer: Path) -> None:
             why="it was made with another tokenizer",
             fix=f"{TOKENIZER_KEY}=PATH of the tokenizer it was made with, or tokenise the text again",
         )
-
-
-def _count(path: Path, key: str, check: Check) -> int:
-    if not path.is_file():
-        raise UsageError(
-            f"no file {path}", where=key, fix=f"{key}=PATH of a .jsonl file; `langadapt prep` writes them to instruct/"
-        )
-    return sum(1 for _ in read_jsonl(path, check, "error"))
-
-
-def _chat_fault(row: dict[str, Any]) -> Fault | None:
-    """What NeMo's GPTSFTChatDataset reads: system, and at least two turns with speaker and text."""
-    turns = row.get("conversations")
-    if not isinstance(row.get("system"), str) or not isinstance(turns, list):
-        return Fault("no_chat", 'a conversation needs "system" (may be "") and "conversations"')
-    fields = itertools.product(turns, ("from", "value"))
-    if not all(isinstance(turn, dict) and isinstance(turn.get(name), str) for turn, name in fields):
-        return Fault("bad_turn", 'every turn needs "from" and "value"')
-    masked, speakers = row.get("mask", "User"), {turn["from"] for turn in turns}
-    if masked not in speakers or len(speakers) < 2:
-        return Fault("no_answer", f'turns of "{masked}" (mask) and of someone who answers are needed')
-    return None
-
-
-def _preference_fault(row: dict[str, Any]) -> Fault | None:
-    """What NeMo-Aligner's DPOModelDataset reads."""
-    missing = [name for name in ("prompt", "chosen_response", "rejected_response") if not row.get(name)]
-    if missing:
-        return Fault("no_pair", f"no {' and no '.join(missing)}")
-    if row["chosen_response"] == row["rejected_response"]:
-        return Fault("no_preference", "chosen and rejected response are the same")
-    return None

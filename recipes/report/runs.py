@@ -15,6 +15,8 @@ OBJECTIVE = (
 )
 # NeMo-Aligner 0.7.0, MegatronGPTDPOModel.get_loss_and_metrics; its rewards are log-ratios without the KL factor.
 CHOSEN, REJECTED, ACCURACY = "rewards_chosen_mean", "rewards_rejected_mean", "acc"
+LOG_PROBS = {"log p chosen": "logps_chosen_mean", "log p rejected": "logps_rejected_mean"}
+"""The answers' own log-probabilities (recipes/runtime/preferences.py)."""
 
 Facts = dict[str, Any]
 Curve = list[tuple[int, float]]
@@ -36,6 +38,8 @@ def curves_of(metrics: Sequence[dict[str, float]]) -> dict[str, Curve]:
         "validation chosen": _curve(metrics, f"val/{CHOSEN}", 0),
         "validation rejected": _curve(metrics, f"val/{REJECTED}", 0),
         "validation accuracy": _curve(metrics, f"val/{ACCURACY}", 0),
+        **{name: _curve(metrics, f"train/{key}", 1) for name, key in LOG_PROBS.items()},
+        **{f"validation {name}": _curve(metrics, f"val/{key}", 0) for name, key in LOG_PROBS.items()},
     }
     for before in ("", "validation "):
         pairs = zip(curves[f"{before}chosen"], curves[f"{before}rejected"], strict=True)
@@ -74,6 +78,8 @@ def run_facts(record: RunRecord, curves: dict[str, Curve]) -> Facts:
         for name in ("reward_margin", "accuracy"):
             facts[name] = _ends(curves.get(name.removeprefix("reward_")))
             facts[f"validation_{name}"] = _ends(curves.get(f"validation {name.removeprefix('reward_')}"))
+        for name, key in LOG_PROBS.items():
+            facts |= {key: _ends(curves.get(name)), f"validation_{key}": _ends(curves.get(f"validation {name}"))}
     return facts
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from recipes.examples.prepare import reads
+
 
 @dataclass(kw_only=True)
 class Session:
@@ -34,6 +36,8 @@ def run_sft(config: DictConfig, metrics_path: Path) -> None:
     from nemo_aligner.models.nlp.gpt.gpt_sft_model import GPTSFTModel
 
     session = _open(config, "sft", GPTSFTModel, config.model.restore_from_path, metrics_path)
+    for split, path in reads(Path(config.exp_manager.explicit_log_dir)).items():
+        config.model.data[f"{split}_ds"].file_path = path
     train, validation = (_sft_dataset(config, session, part) for part in ("train_ds", "validation_ds"))
     data = config.model.data
     train_loader = _loader(
@@ -70,9 +74,14 @@ def run_dpo(config: DictConfig, metrics_path: Path) -> None:
     from nemo_aligner.models.nlp.gpt.megatron_gpt_dpo_model import MegatronGPTDPOModel
     from nemo_aligner.utils.utils import retrieve_model_state_dict_in_cpu
 
+    from recipes.runtime.preferences import add_log_probs
+
     source = config.pretrained_checkpoint.restore_from_path
     session = _open(config, "dpo", MegatronGPTDPOModel, source, metrics_path)
     model, data = session.model, config.model.data
+    prepared = reads(Path(config.exp_manager.explicit_log_dir))
+    data.data_prefix = {split: [prepared.get(split, prepared["validation"])] for split in data.data_prefix}
+    add_log_probs(model)
     train, validation, _ = build_train_valid_test_dpo_datasets(
         cfg=config.model,
         data_prefix=data.data_prefix,
@@ -141,7 +150,7 @@ def _sft_dataset(config: DictConfig, session: Session, part: str) -> Any:
         session.model.tokenizer,
         None,
         answer_only_loss=True,
-        is_chat=config.model.data.chat,
+        is_chat=config.model.data.chat and not config.model.data[part].get("packed_sequence", False),
         special_tokens=config.model.data.chat_prompt_tokens,
         model_cfg=config.model,
     )

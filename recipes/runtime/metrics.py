@@ -17,6 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from recipes.monitor.decisions import BITS_PER_BYTE, CHANGE, PREFIX, SHARE
 
 LINES_PER_RUN = 20
+PREFERENCE_FIELDS = {
+    "margin": "margin",
+    "acc": "accuracy",
+    "logps_chosen_mean": "log p chosen",
+    "logps_rejected_mean": "log p rejected",
+}
+"""What DPO shows in its line besides the loss (recipes/runtime/preferences.py); log-probabilities in nats an answer."""
 
 
 class _RankZeroLogger(Logger):
@@ -139,6 +146,7 @@ class ConsoleLogger(_RankZeroLogger):
             "learning rate": f"{values.get('lr', 0):.3E}",
             "lm loss": f"{loss:.4f}",
             "grad norm": f"{values.get('grad_norm', 0):.3f}",
+            **{name: f"{values[key]:.3f}" for key, name in PREFERENCE_FIELDS.items() if key in values},
         }
         print(
             f" iteration {done}/{self.max_steps} | "

@@ -11,6 +11,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from megatron.core.packed_seq_params import PackedSeqParams
     from megatron.core.transformer.enums import AttnMaskType
     from megatron.core.transformer.transformer_config import TransformerConfig
     from torch import Tensor
@@ -20,7 +21,8 @@ class ScaledDotProductAttention(torch.nn.Module):
     """Drop-in for megatron-core's DotProductAttention without its [batch, heads, sequence, sequence] buffer.
 
     Same arguments, same result up to rounding (softmax(q k^T / sqrt(d)) v with grouped queries); torch picks the
-    kernel. Upstream: megatron-core 0.10.0, transformer/dot_product_attention.py.
+    kernel. Upstream: megatron-core 0.10.0, transformer/dot_product_attention.py. Packed sequences, which upstream
+    leaves to Transformer Engine's kernels, are attended to one example at a time.
     """
 
     def __init__(
@@ -50,24 +52,37 @@ class ScaledDotProductAttention(torch.nn.Module):
         attention_mask: Tensor | None,
         attn_mask_type: AttnMaskType | None = None,  # noqa: ARG002
         attention_bias: Tensor | None = None,
-        packed_seq_params: object | None = None,
+        packed_seq_params: PackedSeqParams | None = None,
     ) -> Tensor:
         """Attends; the mask, if given, is True where attention is forbidden.
 
         Args:
-            query: [sequence, batch, heads of this rank, head size].
+            query: [sequence, batch, heads of this rank, head size]; without a batch where sequences are packed.
             key: [sequence of keys, batch, query groups of this rank, head size].
             value: As key.
-            attention_mask: [batch or 1, 1, sequence, sequence of keys], or None for a causal mask.
+            attention_mask: [batch or 1, 1, sequence, sequence of keys], or None for a causal mask; not looked at
+                where sequences are packed.
             attn_mask_type: Unused, as upstream.
             attention_bias: Must be None.
-            packed_seq_params: Must be None.
+            packed_seq_params: Where each packed sequence begins; none sees another.
 
         Returns:
             [sequence, batch, heads of this rank * head size].
         """
-        if attention_bias is not None or packed_seq_params is not None:
-            raise NotImplementedError("Attention bias and packed sequences need Transformer Engine.")
+        if attention_bias is not None:
+            raise NotImplementedError("Attention bias needs Transformer Engine.")
+        if packed_seq_params is not None:
+            return self._packed(query, key, value, packed_seq_params)
+        return self._attend(query, key, value, attention_mask)
+
+    def _packed(self, query: Tensor, key: Tensor, value: Tensor, packing: PackedSeqParams) -> Tensor:
+        """[tokens, 1, heads * head size]: every sequence of a pack causally and by itself, padding like a sequence."""
+        begins = packing.cu_seqlens_q_padded if packing.cu_seqlens_q_padded is not None else packing.cu_seqlens_q
+        lengths = (begins[1:] - begins[:-1]).tolist()
+        parts = zip(*(tensor.unsqueeze(1).split(lengths) for tensor in (query, key, value)), strict=True)
+        return torch.cat([self._attend(query, key, value, None) for query, key, value in parts])
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None) -> Tensor:
         query, key, value = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
         is_causal = self.is_causal and attention_mask is None and query.shape[2] > 1
         with self._dropout_randomness():

@@ -42,7 +42,7 @@ def test_sound_configurations_pass(tiny, folder):
         ("sft", {"model.data.train_ds.max_seq_length": 512}, "the model has 256 positions"),
         ("sft", {"model.data.train_ds.file_path": "none.jsonl"}, "no file none.jsonl"),
         ("sft", {"model.data.validation_ds.file_path": "none.jsonl"}, "no file none.jsonl"),
-        ("sft", {"model.data.chat": False}, 'no key "output"'),
+        ("sft", {"model.data.chat": False}, 'no key "input"'),
         ("sft", {"trainer.sft.save_interval": 30}, "does not divide saving every 30"),
         ("dpo", {"trainer.accelerator": "gpu"}, "this machine has none"),
         ("dpo", {"model.global_batch_size": 3}, "no multiple of 2"),
@@ -74,10 +74,14 @@ def test_checkpoint_that_does_not_exist(tiny, folder):
     assert error.where == CHECKPOINT_KEY[folder]
 
 
-def test_alignment_takes_the_architecture_of_the_checkpoint(tiny, tmp_path):
+def test_alignment_takes_the_architecture_of_the_checkpoint(tiny, inputs, tmp_path):
     """Six heads in two groups cut over three ranks fail; six groups do not."""
     changes = {"trainer.devices": 3, "model.tensor_model_parallel_size": 3}
-    nemo = make_nemo(tmp_path / "six.nemo", model_part("tiny", num_query_groups=6))
+    nemo = make_nemo(
+        tmp_path / "six.nemo",
+        model_part("tiny", num_query_groups=6, make_vocab_size_divisible_by=256, tensor_model_parallel_size=3),
+        inputs.tokenizer,
+    )
     check_sft(tiny("sft", {**changes, "model.restore_from_path": str(nemo)}), has_gpu=False)
 
 

@@ -1,4 +1,4 @@
-"""Tokenizer, token datasets and examples are looked at before anything is loaded."""
+"""Tokenizer and token datasets are looked at before anything is loaded."""
 
 from pathlib import Path
 
@@ -11,17 +11,13 @@ from data_prep.vocabulary import load
 from recipes.checks.data import (
     check_token_datasets,
     check_tokenizer,
-    count_chat_examples,
-    count_preferences,
-    count_prompt_examples,
     parse_blend,
 )
 from tests.data_prep import hf_tokenizers
 from tests.recipes.checks.conftest import refused
-from tests.training_inputs import CHAT, PAIR, make_dataset, make_jsonl, make_nemo, make_tokenizer, model_part
+from tests.training_inputs import make_dataset, make_nemo, make_tokenizer, model_part
 
 PREFIX = "model.data.data_prefix"
-KEY = "model.data.train_ds.file_path"
 
 
 def blend_of(prefix: Path | str) -> dict[str, object]:
@@ -228,68 +224,3 @@ def test_blend_names_all_splits(tiny, inputs):
     error = refused(check_token_datasets, tiny("cpt", {PREFIX: {"train": [1.0, str(inputs.prefix)]}}))
     assert "names no validation and no test data" in str(error)
     assert f"{PREFIX}.validation=[" in error.fix
-
-
-def test_examples_are_counted(inputs, tmp_path):
-    assert count_chat_examples(str(inputs.chat), KEY) == 8
-    assert count_preferences([str(inputs.pairs)], PREFIX) == 8
-    assert count_preferences([0.5, str(inputs.pairs), 0.5, str(inputs.pairs)], PREFIX) == 16
-    assert (
-        count_prompt_examples(
-            str(make_jsonl(tmp_path / "plain.jsonl", {"input": "a", "output": "b"}, 3)), KEY, "output"
-        )
-        == 3
-    )
-
-
-def test_examples_that_do_not_exist(tmp_path):
-    error = refused(count_chat_examples, str(tmp_path / "none.jsonl"), KEY)
-    assert f"no file {tmp_path / 'none.jsonl'}" in str(error)
-    assert (error.where, error.exit_code) == (KEY, 2)
-
-
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [(b"", "this file is empty"), (b"{oops\n", "not valid JSON"), (b'{"prompt": "\xff"}\n', "not UTF-8")],
-)
-def test_example_lines_that_cannot_be_read(tmp_path, content, found):
-    path = tmp_path / "bad.jsonl"
-    path.write_bytes(content)
-    error = refused(count_preferences, [str(path)], PREFIX)
-    assert found in str(error)
-    assert str(path) in error.where
-
-
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [
-        ({"system": None}, '"system" (may be "") and "conversations"'),
-        ({"conversations": "hello"}, '"system" (may be "") and "conversations"'),
-        ({"conversations": [{"from": "User"}]}, 'every turn needs "from" and "value"'),
-        ({"mask": "Human"}, 'turns of "Human" (mask)'),
-        ({"conversations": [{"from": "User", "value": "alone"}]}, "someone who answers"),
-    ],
-)
-def test_conversations_that_upstream_cannot_use(tmp_path, change, found):
-    path = make_jsonl(tmp_path / "chat.jsonl", {**CHAT, **change}, 1)
-    error = refused(count_chat_examples, str(path), KEY)
-    assert found in str(error)
-    assert error.exit_code == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [
-        ({"prompt": ""}, "no prompt"),
-        ({"chosen_response": None, "rejected_response": None}, "no chosen_response and no rejected_response"),
-        ({"chosen_response": "bad"}, "chosen and rejected response are the same"),
-    ],
-)
-def test_preferences_that_teach_nothing(tmp_path, change, found):
-    path = make_jsonl(tmp_path / "pairs.jsonl", {**PAIR, **change}, 1)
-    assert found in str(refused(count_preferences, [str(path)], PREFIX))
-
-
-def test_prompt_examples_need_their_label(tmp_path):
-    path = make_jsonl(tmp_path / "plain.jsonl", {"input": "a"}, 1)
-    assert 'no key "output" (label_key)' in str(refused(count_prompt_examples, str(path), KEY, "output"))

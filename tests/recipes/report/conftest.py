@@ -168,7 +168,8 @@ def rewards(steps: int) -> list[dict[str, float]]:
                 "acc": min(1.0, max(0.0, round((0.45 + 0.5 * progress + noise.gauss(0, 0.12)) * 8) / 8)),
             }
         )
-    return [*rows, {"rewards_chosen_mean": 1.25, "rewards_rejected_mean": -3.0, "acc": 0.875}]
+    last = {"rewards_chosen_mean": 1.25, "rewards_rejected_mean": -3.0, "acc": 0.875}
+    return [*rows, last | {"logps_chosen_mean": -40.5, "logps_rejected_mean": -61.25}]
 
 
 PARITY = {

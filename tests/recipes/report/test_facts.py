@@ -93,6 +93,8 @@ def test_dpo_has_reward_margin_and_accuracy(demo):
     assert dpo["reward_margin"] == {"first": 0.0, "last": 4.25}
     assert dpo["accuracy"] == {"first": 0.0, "last": 0.875}
     assert dpo["validation_reward_margin"]["last"] == 4.25
+    assert dpo["logps_chosen_mean"]["last"] == -40.5
+    assert dpo["validation_logps_rejected_mean"]["last"] == -61.25
     assert dpo["objective"]["ref_policy_kl_penalty"] == 0.2
 
 

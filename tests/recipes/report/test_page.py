@@ -79,6 +79,7 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
         "preference": [
             "At the last step the margin is 4.25 nats and 88 % of the pairs are won;",
             "on pairs kept aside it is 4.25 nats and 88 %.",
+            "the log-probability of an answer is now -40.50 nats if it was chosen, -61.25 if it was rejected.",
             "chosen minus rejected",
             "pairs whose chosen answer wins",
             "chance",

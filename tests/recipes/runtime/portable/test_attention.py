@@ -43,5 +43,5 @@ def test_what_needs_transformer_engine_is_refused(transformer_config) -> None:
     with pytest.raises(NotImplementedError, match="sliding windows need Transformer Engine"):
         ScaledDotProductAttention(transformer_config(window_size=(4, 0)), 1, AttnMaskType.causal, "self")
     module = ScaledDotProductAttention(transformer_config(), 1, AttnMaskType.causal, "self")
-    with pytest.raises(NotImplementedError, match="packed sequences need Transformer Engine"):
-        module(*[torch.zeros(1, 1, 2, 4)] * 3, None, packed_seq_params=object())
+    with pytest.raises(NotImplementedError, match="Attention bias needs Transformer Engine"):
+        module(*[torch.zeros(1, 1, 2, 4)] * 3, None, attention_bias=torch.zeros(1))

@@ -9,8 +9,9 @@ the .bin files are holes. The same is planned once more with each dataset cut in
 `langadapt blend` is the whole verb: receipts found and checked, solved, fragment, plan and page written. Beside it
 megatron-core's own code on the fragment: `build_blending_indices` alone, which every run with a new blend waits for on
 rank 0, and BlendedMegatronDatasetBuilder, which also orders and cuts the documents of each dataset. With many sources
-only the first, on a hundredth of the samples, times a hundred: its time is samples x sources. Each row is a process of
-its own; CPU seconds and the peak of its memory, imports included in the memory alone.
+only the first, on a hundredth of the samples, times a hundred: its time is samples x sources. `langadapt audit`
+counts in the index `build_blending_indices` made what a finished run has read. Each row is a process of its own; CPU
+seconds and the peak of its memory, imports included in the memory alone.
 """
 
 import argparse
@@ -138,6 +139,29 @@ def run_builder(folder: Path) -> Callable[[], Any]:
     return lambda: builder.build()[0].dataset_index
 
 
+def run_audit(folder: Path) -> Callable[[], None]:
+    """Counting what a run has read, from the blending index that the side before has left."""
+    from recipes import audit
+
+    entries = json.loads((folder / "blend" / "cpt.json").read_text())["train"]
+    sources = tuple(
+        audit.Source(prefix=entry["prefix"], weight=entry["weight"], tokens=entry["tokens_available"])
+        for entry in entries
+    )
+    kept = str(folder / INDEX)
+    index = audit.BlendIndex(
+        sequence_length=LENGTH, samples=SAMPLES, order="single", dataset_index=kept, sources=sources
+    )
+
+    def count() -> None:
+        seen = audit.compare(index, audit.count(index, SAMPLES, folder), {"train": entries})
+        apart = max(abs(row.tokens_seen / row.tokens_planned - 1) for row in seen if row.tokens_planned)
+        if apart > 1e-6:
+            sys.exit(f"the audit is {apart:.2e} off the plan")
+
+    return count
+
+
 def train_list(folder: Path) -> list[Any]:
     """Weights and prefixes of the fragment."""
     fragment = yaml.load((folder / "blend" / "cpt.yaml").read_text(), yaml.CSafeLoader)
@@ -158,7 +182,9 @@ SIDES: dict[str, Callable[[Path], Callable[[], Any]]] = {
     "blending": run_blending,
     "part": run_part,
     "builder": run_builder,
+    "audit": run_audit,
 }
+INDEX = "dataset_index.npy"
 
 
 def measure(side: str, folder: Path) -> dict[str, float]:
@@ -178,6 +204,8 @@ def run_side(side: str, folder: Path) -> None:
     index = work()
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if side == "blending":
+        np.save(folder / INDEX, index)
     samples = SAMPLES // PART if side == "part" else SAMPLES
     apart = 0.0 if index is None else deviation(index, folder, samples)
     print(json.dumps({"cpu": cpu, "wall": wall, "peak": peak, "deviation": apart}))
@@ -196,7 +224,7 @@ def main() -> None:
         return
     rows = []
     with tempfile.TemporaryDirectory() as name:
-        for sources, sides in ((1, ("plan", "blending", "builder")), (given.sources, ("plan", "part"))):
+        for sources, sides in ((1, ("plan", "blending", "audit", "builder")), (given.sources, ("plan", "part"))):
             folder = Path(name) / str(sources)
             write_corpus(folder, given.document_tokens, sources)
             rows += [row(side, len(PAPER) * sources, measure(side, folder)) for side in sides]
@@ -211,6 +239,7 @@ def row(side: str, datasets: int, found: dict[str, float]) -> list[str]:
         "blending": "Megatron, blending index",
         "part": f"Megatron, blending index, x {PART}",
         "builder": "Megatron, all indices",
+        "audit": "langadapt audit",
     }
     times = PART if side == "part" else 1
     return [
@@ -219,7 +248,7 @@ def row(side: str, datasets: int, found: dict[str, float]) -> list[str]:
         f"{found['cpu'] * times:.2f}",
         f"{found['wall'] * times:.2f}",
         f"{found['peak']:,.0f}",
-        "" if side == "plan" else f"{found['deviation']:.4%}",
+        "" if side in ("plan", "audit") else f"{found['deviation']:.4%}",
     ]
 
 

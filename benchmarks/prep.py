@@ -1,6 +1,6 @@
 """The whole preparation, ingest to audit: memory by stage as the corpus grows, speed by stage, and two workers.
 
-    python -m benchmarks.prep [--documents 500] [--repetitions 3]
+    python -m benchmarks.prep [--documents 500] [--timed 40000] [--repetitions 3]
 
 Documents are random sentences of the sample corpus, 20 each, in 16 files of Hindi and a quarter as many in English; a
 chat example has three sentences. English is translated, and chats there and back, by a server that answers at once
@@ -13,8 +13,8 @@ of the perplexity model (5 million characters, reached from --documents 5000 on)
 built (5 million tokens; with `make lmplz`, `perplexity.memory`), and the finished segments of the examples stage
 instruct has tried (`max_examples`, here 4,000 kept ones).
 
-The last lines are the largest ratio of memory at 16x to 1x, and of wall time with one worker to two at 4x without the
-engine's stages (medians of runs that take turns; the machine must have two free cores).
+The last lines are the largest ratio of memory at 16x to 1x, and of wall time with one worker to two on `--timed` Hindi
+documents without the engine's stages (medians of runs that take turns; the machine must have two free cores).
 """
 
 import argparse
@@ -152,6 +152,7 @@ def main() -> None:
     """Prints both tables; the ratios are on the last lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=500, help="Hindi documents of the corpus at 1x (default 500)")
+    parser.add_argument("--timed", type=int, default=40_000, help="Hindi documents with one worker and with two")
     parser.add_argument("--repetitions", type=int, default=3, help="of the comparison of one worker with two")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -159,8 +160,9 @@ def main() -> None:
         with endpoint(folder) as url:
             configs = {times: write_corpus(folder / str(times), given.documents * times, url) for times in GROWTH}
             measured = {times: by_stage(config) for times, config in configs.items()}
+            timed_config = write_corpus(folder / "timed", given.timed, url)
         print_stages(measured, given.documents * GROWTH[-1])
-        timed = one_against_two(configs[GROWTH[1]], folder, given.repetitions)
+        timed = one_against_two(timed_config, folder, given.repetitions)
     print(table(["workers", "wall s", "CPU s"], [[str(n), *(f"{each:.1f}" for each in timed[n])] for n in timed]))
     print_ratios(measured, timed)
 

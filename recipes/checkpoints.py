@@ -40,6 +40,13 @@ def tidy(folder: Path) -> list[str]:
     return removed
 
 
+def last(folder: Path) -> tuple[int, Path] | None:
+    """Step and path of the newest finished `-last` checkpoint of a run folder; a resume starts from it."""
+    saved = (folder / "checkpoints").glob("*-last")
+    finished = [path for path in saved if not path.with_name(path.name + UNFINISHED).exists()]
+    return max(((_step(path), path) for path in finished), default=None)
+
+
 def _step(path: Path) -> int:
     """The step in a checkpoint's name."""
     found = re.search(r"step=(\d+)", path.name)

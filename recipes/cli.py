@@ -126,6 +126,12 @@ VERBS: dict[str, Verb] = {
         example="langadapt dpo nemo_configs/dpo/tiny.yaml exp_manager.explicit_log_dir=runs/demo/dpo "
         "pretrained_checkpoint.restore_from_path=runs/demo/sft/checkpoints/megatron_gpt_sft.nemo",
     ),
+    "audit": Verb(
+        module="recipes.audit",
+        help="tokens of every source that a pretrain or cpt run has read, beside its plan",
+        example="langadapt audit runs/demo/cpt",
+        words="run_folder",
+    ),
     "convert": Verb(
         module="recipes.convert",
         help="a .nemo checkpoint to a Hugging Face folder, with a parity proof",

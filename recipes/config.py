@@ -145,7 +145,8 @@ def _compose(path: Path) -> tuple[DictConfig, list[Source]]:
 
 
 def _lay_over(cfg: DictConfig, path: Path) -> DictConfig:
-    """The configuration with the values of a further file."""
+    """The configuration with the values of a further file, whose keys have been checked; a section may be new."""
+    OmegaConf.set_struct(cfg, False)
     try:
         return cast("DictConfig", OmegaConf.merge(cfg, OmegaConf.load(path)))
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:

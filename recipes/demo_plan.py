@@ -55,7 +55,8 @@ class Step:
 
 def plan(settings: DemoSettings) -> list[Step]:
     """The chain as commands, in order."""
-    return [*_data_steps(settings), *_training_steps(settings), *_result_steps(settings)]
+    base, *adaptation = _training_steps(settings)
+    return [*_data_steps(settings), base, *_vocabulary_steps(settings), *adaptation, *_result_steps(settings)]
 
 
 def _data_steps(settings: DemoSettings) -> list[Step]:
@@ -70,17 +71,36 @@ def _data_steps(settings: DemoSettings) -> list[Step]:
     return [
         _step("prep", "documents to Megatron datasets", *prep),
         _step("verify", "every token read and checked", "verify", data.tokens),
+        blend("base", "blend_tiny_base.yaml", "weights for the stand-in base model"),
+        blend("cpt", "blend_tiny.yaml", "weights for continued pre-training"),
+    ]
+
+
+def _vocabulary_steps(settings: DemoSettings) -> list[Step]:
+    """What more Hindi pieces would do; the demo goes on with the base's own, as the paper does."""
+    work, data = _folders(settings)
+    extended = work / "extended"
+    return [
+        _step(
+            "extend",
+            "the base with 500 more Hindi pieces, to see what they would save",
+            "extend",
+            CONFIGS / "data" / "extend.yaml",
+            setting("model", model(work, "base")),
+            setting("documents", data.root / "documents"),
+            setting("output", extended),
+            "new_pieces=500",
+        ),
         _step(
             "fertility",
-            "tokens a word in each language, and whether the vocabulary should grow",
+            "tokens a word of both tokenizers, and whether the vocabulary should grow",
             "fertility",
             CONFIGS / "data" / "fertility.yaml",
             setting("documents", data.root / "documents"),
             setting("tokenizers.base", data.tokenizer),
+            setting("tokenizers.extended", extended / "tokenizer.model"),
             setting("output", work / "fertility.json"),
         ),
-        blend("base", "blend_tiny_base.yaml", "weights for the stand-in base model"),
-        blend("cpt", "blend_tiny.yaml", "weights for continued pre-training"),
     ]
 
 

@@ -1,5 +1,6 @@
 """Starts the ranks of a run on this machine; on a cluster srun or torchrun does it and this module stands aside."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -106,6 +107,21 @@ def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
         ) from None
     finally:
         del os.environ[CHILD]
+
+
+def become_new_process() -> None:
+    """Runs this rank's command line anew under its process id, so that its launcher sees it go on.
+
+    torchrun's store keeps what ranks told each other, under the number of the attempt (torch 2.13,
+    torch/distributed/rendezvous.py, _create_c10d_store): the new ranks meet under the next one.
+    """
+    os.environ["TORCHELASTIC_RESTART_COUNT"] = str(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) + 1)
+    for descriptor in Path("/proc/self/fd").iterdir():  # a listening socket that outlived this would never answer
+        if (number := int(descriptor.name)) > sys.stderr.fileno():
+            with contextlib.suppress(OSError):
+                os.set_inheritable(number, False)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "recipes.cli", *sys.argv[1:]])  # noqa: S606  its own words
 
 
 def last_words(logs: Path, number: int) -> str:

@@ -1,5 +1,6 @@
 """What can be read of a .nemo checkpoint without unpacking it: its model config and its tokenizer."""
 
+import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,18 @@ def read_tokenizer(path: Path, key: str, name: str = "tokenizer.model") -> bytes
             if member.name.endswith(name) and (stream := tar.extractfile(member)):
                 return stream.read()
     return None
+
+
+def read_cut(path: Path, key: str) -> tuple[int, int] | None:
+    """Tensor and pipeline size of a checkpoint in NeMo's old format, a file a rank; None for a distributed checkpoint.
+
+    Errors as in `read_model_config`. The folders are nemo/utils/model_utils.py's, inject_model_parallel_rank.
+    """
+    with _open(path, key) as tar:
+        files = [Path(member.name) for member in tar if Path(member.name).name == "model_weights.ckpt"]
+    ranks = [re.search(r"(?:mp|tp)_rank_(\d+)(?:_pp_rank_(\d+))?", str(file.parent)) for file in files]
+    numbers = [(int(rank[1]), int(rank[2] or 0)) if rank else (0, 0) for rank in ranks]
+    return (max(tensor for tensor, _ in numbers) + 1, max(pipe for _, pipe in numbers) + 1) if numbers else None
 
 
 @contextmanager

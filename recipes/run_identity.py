@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from data_prep.files import sha256_file
 from data_prep.layout import receipt_path
 from recipes import config
+from recipes.known_keys import OWN_SECTION
 
 # Keys that say how a run is laid out over devices, not what it computes: a run may resume with others.
 LAYOUT_KEYS = (
@@ -24,9 +25,11 @@ LAYOUT_KEYS = (
     "model.make_vocab_size_divisible_by",
     "exp_manager",
     "langadapt.plan",
+    "langadapt.draw",
 )
 FILE_KEYS = (
     "model.restore_from_path",
+    "model.restore_from_ckpt",
     "pretrained_checkpoint.restore_from_path",
     "model.tokenizer.model",
     "model.data.train_ds.file_path",
@@ -59,8 +62,12 @@ def identity(settings: DictConfig, inputs: dict[str, str]) -> str:
     """Hash of what a run computes from what, whatever the layout and wherever the files lie."""
     copy = DictConfig(OmegaConf.to_container(settings, resolve=True))
     for key in (*LAYOUT_KEYS, *FILE_KEYS, "model.data.index_mapping_dir"):
-        if OmegaConf.select(copy, key) is not None:
-            OmegaConf.update(copy, key, None)
+        parent, _, name = key.rpartition(".")
+        section = OmegaConf.select(copy, parent) if parent else copy
+        if OmegaConf.is_dict(section):
+            section.pop(name, None)
+    if not copy.get(OWN_SECTION):
+        copy.pop(OWN_SECTION, None)
     if (prefixes := OmegaConf.select(copy, "model.data.data_prefix")) is not None:
         OmegaConf.update(copy, "model.data.data_prefix", _without_paths(prefixes), merge=False)
     return config.config_hash(DictConfig({"settings": copy, "inputs": sorted(inputs.values())}))

@@ -15,6 +15,7 @@ from data_prep.files import atomic_write
 FILE_NAME = "record/run.json"
 METRICS_NAME = "record/metrics.jsonl"
 LOSS_KEYS = ("reduced_train_loss", "train/loss")
+PHASES_NAME = "phases"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class RunRecord:
         last_loss: Loss of the last step.
         seconds: Wall time, start-up included; of a stopped run at least from its first logged step to its last.
         model: The final .nemo file.
+        seen: What the consumed samples held of each dataset (`recipes.audit.Seen`), counted when a run ends or stops.
+        phases: The records of a run's phases, in order (`recipes.curriculum`); the other fields then sum them up.
     """
 
     stage: str
@@ -53,6 +56,8 @@ class RunRecord:
     last_loss: float | None = None
     seconds: float = 0.0
     model: str | None = None
+    seen: list[dict[str, Any]] | None = None
+    phases: list[dict[str, Any]] | None = None
 
     def write(self, folder: Path) -> None:
         """Replaces the folder's record."""
@@ -120,12 +125,26 @@ def seconds_spent(folder: Path, before: RunRecord | None) -> float:
     return max(before.seconds if before else 0.0, spanned)
 
 
+def phase_folders(folder: Path) -> list[Path]:
+    """The run folders of a run's phases that have begun, in order; none for a run without phases."""
+    return sorted((folder / PHASES_NAME).glob("[0-9]*"), key=lambda path: int(path.name))
+
+
 def read_metrics(folder: Path) -> list[dict[str, float]]:
     """One entry a logged step, ascending; of a step repeated after a resume only the last one counts.
 
     Training and validation metrics of one step arrive in lines of their own and are merged. A line cut off by a
-    kill is passed over: the resumed run has written its step again.
+    kill is passed over: the resumed run has written its step again. Steps of phases are counted through.
     """
+    entries, before = _read_metrics_of(folder), 0
+    for phase in phase_folders(folder):
+        entries += [{**entry, "step": entry["step"] + before} for entry in _read_metrics_of(phase)]
+        record = read(phase)
+        before += int(record.config["trainer"]["max_steps"]) if record else 0
+    return entries
+
+
+def _read_metrics_of(folder: Path) -> list[dict[str, float]]:
     path = folder / METRICS_NAME
     steps: dict[int, dict[str, float]] = {}
     if not path.exists():

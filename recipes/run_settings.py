@@ -10,6 +10,8 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from data_prep import settings
+from recipes.checks.draw import DrawSettings
+from recipes.curriculum import Phase
 from recipes.known_keys import OWN_SECTION
 from recipes.plan.assumptions import Assumptions
 
@@ -19,6 +21,9 @@ class RunSettings:
     """Our own settings of a training run."""
 
     plan: Assumptions = field(default_factory=Assumptions)
+    draw: DrawSettings = field(default_factory=DrawSettings)
+    phases: tuple[Phase, ...] = ()
+    """Phases of a pre-training or continued pre-training, in order; none: the run is one."""
 
 
 def run_settings(cfg: DictConfig) -> RunSettings:

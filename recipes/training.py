@@ -5,14 +5,14 @@ import importlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from data_prep.errors import LangadaptError, UsageError
-from recipes import checkpoints, checks, config, launch, run_identity, run_record
+from data_prep.errors import DataError, LangadaptError, UsageError
+from recipes import audit, checkpoints, checks, config, curriculum, launch, run_identity, run_record
 from recipes.known_keys import Schema
 from recipes.run_record import RunRecord
 from recipes.run_settings import run_settings
@@ -49,21 +49,26 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     """
     ground.quiet_libraries()
     settings = config.load(configs, overrides, stage.schema)
-    run_settings(settings)
+    parts = curriculum.parts_of(run_settings(settings).phases, settings, configs, overrides, stage.schema)
     if settings.trainer.accelerator == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a GPU that is there would be half used: NeMo moves batches to it
     if launch.is_child():
-        _train(stage, settings)
+        _train(stage, curriculum.current(settings, parts))
         return 0
     leads = launch.rank() == 0  # of ranks something else started, one reads and hashes the inputs for all
     if leads:
-        stage.check(settings, has_gpu=_has_gpu())
+        for each, files in [(part.settings, part.fragments) for part in parts] or [(settings, configs)]:
+            _check(stage, each, files, dry_run=dry_run)
     layout = checks.layout(settings)
     launch.check_world(layout.processes, settings.trainer.num_nodes, dry_run=dry_run)
     if dry_run:
         print(config.as_yaml(settings))
+        print("".join(curriculum.line(part) for part in parts), end="")
         print(f"{stage.name}: {layout.processes} ranks ({layout}); config is sound, nothing was started")
         return 0
+    words = [stage.name, *(str(path) for path in configs), *overrides]
+    if parts:
+        return _run_phases(stage, settings, configs, parts, words)
     folder = Path(settings.exp_manager.explicit_log_dir)
     before = _earlier_run(settings, folder) if leads else run_record.read(folder)
     if before is not None and before.status == "done" and Path(str(before.model)).exists():
@@ -72,16 +77,96 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     if launch.is_rank() or layout.processes == 1:
         _run_recorded(stage, settings, configs, folder, lambda: _train(stage, settings))
     else:
-        words = [stage.name, *(str(path) for path in configs), *overrides]
         ranks = folder / "ranks"
         _run_recorded(stage, settings, configs, folder, lambda: launch.run_ranks(words, layout.processes, ranks))
     return 0
+
+
+def _run_phases(
+    stage: Stage, settings: DictConfig, configs: list[Path], parts: list[curriculum.Part], words: list[str]
+) -> int:
+    """Trains the parts of a run that are not done, in order, each in processes of its own.
+
+    Ranks that something else started go on as new processes under their old ids: a process can hold one model.
+    """
+    folder = Path(settings.exp_manager.explicit_log_dir)
+    if launch.rank() != 0:
+        for part in curriculum.to_do(parts)[:1]:  # a switch makes a new process
+            _run_part(stage, part, parts, words)
+        return 0
+    whole = _whole_record(stage, settings, configs, folder, parts)
+    curriculum.summary(whole, parts).write(folder)
+    for part in curriculum.to_do(parts):
+        print(f"{stage.name}: phase {part.number} of {len(parts)}, {curriculum.line(part)}", end="", flush=True)
+        try:
+            _run_part(stage, part, parts, words)
+        finally:
+            curriculum.summary(whole, parts).write(folder)
+    finished = curriculum.summary(whole, parts)
+    audit.report(folder, [audit.Seen(**row) for row in finished.seen or ()])
+    print(f"{stage.name}: {finished.steps} steps in {len(parts)} phases, loss {_span(finished)}, {finished.model}")
+    return 0
+
+
+def _run_part(stage: Stage, part: curriculum.Part, parts: list[curriculum.Part], words: list[str]) -> None:
+    """Trains one phase; a rank that something else started goes on to the next as a new process and never returns."""
+    settings = curriculum.started(part, curriculum.neighbour(parts, part))
+    ranks, processes = part.folder / "ranks", checks.layout(settings).processes
+
+    def train() -> None:
+        if launch.is_rank():
+            _train(stage, settings)
+        else:
+            with curriculum.named(part):
+                launch.run_ranks(words, processes, ranks)
+
+    _run_recorded(stage, settings, part.fragments, part.folder, train)
+    if launch.is_rank() and part.number < len(parts):
+        curriculum.go_on(part)
+
+
+def _whole_record(
+    stage: Stage, settings: DictConfig, configs: list[Path], folder: Path, parts: list[curriculum.Part]
+) -> RunRecord:
+    """The record of a run in phases before any of them.
+
+    Raises:
+        UsageError: The folder holds a run without phases, or a phase of another config or of other inputs.
+    """
+    before = run_record.read(folder)
+    if before is not None and before.phases is None:
+        raise UsageError(
+            f"The run folder holds a {before.stage} run without phases.",
+            where=str(folder),
+            why="Its checkpoints would stand beside those of other runs, and its record would be lost.",
+            fix=f"exp_manager.explicit_log_dir={folder}-2\nor remove {folder}",
+        )
+    for part in parts:
+        _earlier_run(part.settings, part.folder)
+    return replace(_new_record(stage, settings, configs), phases=[])
 
 
 def _has_gpu() -> bool:
     import torch
 
     return bool(torch.cuda.is_available())
+
+
+def _check(stage: Stage, settings: DictConfig, configs: list[Path], *, dry_run: bool) -> None:
+    """Refuses what cannot run here, or would read its data more often than planned."""
+    stage.check(settings, has_gpu=_has_gpu() or _is_elsewhere(stage, settings, dry_run=dry_run))
+    if stage.schema == "pretrain":
+        plan, limit = _plan_path(configs), run_settings(settings).draw
+        for line in checks.check_draw(settings, plan, _blend_plan(configs), limit):
+            print(f"{stage.name}: {line}")
+
+
+def _is_elsewhere(stage: Stage, settings: DictConfig, *, dry_run: bool) -> bool:
+    """Whether a configuration for GPUs is only looked at, on a machine without one: a laptop, a login node."""
+    if not dry_run or settings.trainer.accelerator not in {"gpu", "cuda"} or _has_gpu():
+        return False
+    print(f"{stage.name}: this machine has no GPU; the config is checked for one that has")
+    return True
 
 
 def _train(stage: Stage, settings: DictConfig) -> None:
@@ -111,7 +196,10 @@ def _earlier_run(settings: DictConfig, folder: Path) -> RunRecord | None:
         return None
     inputs = run_identity.input_hashes(settings)
     if before.identity == run_identity.identity(settings, inputs):
+        checks.check_layout_change(before.config, settings, folder)
         return before
+    if error := checks.schedule_change(before.stage, before.config, settings, folder):
+        raise error
     changed = run_identity.differences(before.config, OmegaConf.to_container(settings, resolve=True))
     changed += [path for path, digest in inputs.items() if before.inputs.get(path, digest) != digest]
     raise UsageError(
@@ -138,6 +226,8 @@ def _run_recorded(
         with contextlib.suppress(SystemExit):  # NeMo's preemption callback leaves so, after saving a checkpoint
             train()
         finished = _finish(record, settings, record.seconds + time.time() - start)
+        if finished.seen:
+            audit.report(folder, [audit.Seen(**row) for row in finished.seen])
     if finished.status != "done":
         raise Stopped(
             f"The run stopped after {finished.steps} of {_steps_wanted(stage.name, settings) or 'all'} steps.",
@@ -152,8 +242,14 @@ def _begin(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path
     before = run_record.read(folder)
     if before is not None:
         print(f"{stage.name}: continuing in {folder}")
+    record = replace(_new_record(stage, settings, configs), seconds=run_record.seconds_spent(folder, before))
+    record.write(folder)
+    return record
+
+
+def _new_record(stage: Stage, settings: DictConfig, configs: list[Path]) -> RunRecord:
     inputs = run_identity.input_hashes(settings)
-    record = RunRecord(
+    return RunRecord(
         stage=stage.name,
         status="running",
         identity=run_identity.identity(settings, inputs),
@@ -163,10 +259,7 @@ def _begin(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path
         ground=ground.detect().as_dict(),
         git=launch.git_state(),
         blend=_blend_plan(configs),
-        seconds=run_record.seconds_spent(folder, before),
     )
-    record.write(folder)
-    return record
 
 
 def _steps_wanted(name: str, settings: DictConfig) -> int | None:
@@ -191,14 +284,28 @@ def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecor
         seconds=round(seconds, 1),
         model=str(model.resolve()) if is_done else None,
     )
+    finished = replace(finished, seen=_seen(folder, finished))
     finished.write(folder)
     return finished
 
 
-def _blend_plan(configs: list[Path]) -> dict[str, Any] | None:
+def _seen(folder: Path, record: RunRecord) -> list[dict[str, Any]] | None:
+    """What the run has read, for the record; a run that has trained does not fail for want of a count."""
+    try:
+        return [asdict(row) for row in audit.of_run(folder, record)] or None
+    except DataError as error:
+        print(f"{record.stage}: the sampling audit is left out: {error}")
+        return None
+
+
+def _plan_path(configs: list[Path]) -> Path | None:
     """The plan `langadapt blend` wrote beside a fragment among the configs."""
-    plans = [plan for path in configs if (plan := path.with_suffix(".json")).exists()]
-    return run_record.read_json(plans[0]) if plans else None
+    return next((plan for path in configs if (plan := path.with_suffix(".json")).exists()), None)
+
+
+def _blend_plan(configs: list[Path]) -> dict[str, Any] | None:
+    path = _plan_path(configs)
+    return run_record.read_json(path) if path else None
 
 
 def _span(record: RunRecord) -> str:

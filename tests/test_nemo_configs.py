@@ -1,16 +1,20 @@
 """Every shipped training configuration composes, is complete, passes its checks and says where values come from."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from recipes import checks
+from data_prep.errors import UsageError
+from recipes import checks, cli
 from recipes.config import NEMO_CONFIGS, load
 from recipes.known_keys import LISTS, known_keys
 from recipes.model_shape import padded_vocab_size, parameter_count
-from tests.training_inputs import Inputs, make_inputs
+from tests.data_prep import hf_tokenizers
+from tests.recipes.tiny_tokenizer import train_tokenizer
+from tests.training_inputs import CHAT, PAIR, Inputs, make_inputs, make_jsonl
 
 SCHEMA_OF_FOLDER = {"cpt": "pretrain", "sft": "sft", "dpo": "dpo"}
 CHECKS = {"cpt": checks.check_pretrain, "sft": checks.check_sft, "dpo": checks.check_dpo}
@@ -37,18 +41,42 @@ def tiny_inputs(tmp_path_factory) -> Inputs:
 
 @pytest.fixture(scope="module")
 def full_inputs(tmp_path_factory) -> Inputs:
+    """1,000 entries are padded to the same rows at tensor size 1, 2 and 4, as Nemotron's 256,000 are."""
+    folder = tmp_path_factory.mktemp("full")
+    tokenizer = folder / "tokenizer.model"
+    tokenizer.write_bytes(train_tokenizer())
     return make_inputs(
-        tmp_path_factory.mktemp("full"), "nemotron_mini_4b", tensor=2, tokens=1152 * 4096 + 1, examples=65_000
+        folder, "nemotron_mini_4b", tensor=2, tokens=1152 * 4096 + 1, examples=65_000, tokenizer=tokenizer
     )
 
 
+@pytest.fixture(scope="module")
+def llama_inputs(tmp_path_factory) -> Inputs:
+    folder = tmp_path_factory.mktemp("llama")
+    tokenizer = hf_tokenizers.save(hf_tokenizers.byte_level(), folder) / "tokenizer.json"
+    return make_inputs(folder, "llama_3_2_1b", tensor=1, tokens=256 * 4096 + 1, examples=64_000, tokenizer=tokenizer)
+
+
+FROM_RANDOM_WEIGHTS = ("tiny_base", "tiny_llama")
+
+
 @pytest.fixture
-def composed(request, tiny_inputs, full_inputs):
+def overrides(request, tiny_inputs, full_inputs, llama_inputs):
+    """Inputs for a shipped configuration, as overrides."""
+
+    def of(path: Path) -> list[str]:
+        inputs = {"tiny": tiny_inputs, "nemotron": full_inputs, "llama": llama_inputs}[path.stem.split("_")[0]]
+        schema = SCHEMA_OF_FOLDER[path.parent.name]
+        return inputs.overrides(schema, continued=path.stem not in FROM_RANDOM_WEIGHTS)
+
+    return of
+
+
+@pytest.fixture
+def composed(request, overrides):
     """A shipped configuration with inputs made for it."""
     path = request.param
-    inputs = tiny_inputs if path.stem.startswith("tiny") else full_inputs
-    schema = SCHEMA_OF_FOLDER[path.parent.name]
-    return path, load([path], inputs.overrides(schema, continued=path.stem != "tiny_base"), schema)
+    return path, load([path], overrides(path), SCHEMA_OF_FOLDER[path.parent.name])
 
 
 each_config = pytest.mark.parametrize("composed", RUNNABLE, ids=NAMES, indirect=True)
@@ -77,6 +105,21 @@ def test_every_folder_has_a_tiny_and_a_full_config():
 def test_config_passes_its_checks_where_it_is_meant_to_run(composed):
     path, cfg = composed
     CHECKS[path.parent.name](cfg, has_gpu=not path.stem.startswith("tiny"))
+
+
+@pytest.mark.parametrize("path", RUNNABLE, ids=NAMES)
+def test_config_passes_its_verbs_dry_run_on_a_machine_without_a_gpu(path, overrides, tmp_path, monkeypatch, capsys):
+    """Steps by the thousand draw the stand-in text by the thousand epochs: the limit is lifted."""
+    monkeypatch.chdir(tmp_path)
+    verb = "pretrain" if path.stem in FROM_RANDOM_WEIGHTS else path.parent.name
+    lifted = ["langadapt.draw.max_epochs=1e6"] if verb in {"pretrain", "cpt"} else []
+    assert cli.main([verb, str(path), *overrides(path), *lifted, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "config is sound, nothing was started" in said
+    assert ("this machine has no GPU; the config is checked for one that has" in said) == (
+        not path.stem.startswith("tiny")
+    )
+    assert not list(tmp_path.iterdir())
 
 
 @each_config
@@ -123,9 +166,10 @@ def test_config_opens_with_what_it_assumes_how_to_launch_it_and_an_override(path
         assert f"nemo_configs/{path.parent.name}/{path.name}" in opening
 
 
-@pytest.mark.parametrize(
-    "path", sorted(NEMO_CONFIGS.glob("*/nemotron_mini_4b*.yaml")), ids=lambda path: path.parent.name
-)
+FULL = [path for path in sorted(NEMO_CONFIGS.glob("*/*.yaml")) if path.stem.startswith(("nemotron_", "llama_"))]
+
+
+@pytest.mark.parametrize("path", FULL, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_value_of_a_full_config_says_where_it_comes_from(path):
     """A default must never look like the paper's value."""
     body = path.read_text(encoding="utf-8").rpartition("  - _self_\n")[2]
@@ -140,9 +184,10 @@ def test_nemotron_mini_4b_has_the_published_number_of_weights():
     assert parameter_count(model, padded_vocab_size(256_000, 128, 2)) == 4_190_509_056
 
 
-def test_tiny_model_has_the_number_of_weights_its_header_says():
-    path = NEMO_CONFIGS / "model" / "tiny.yaml"
-    count = parameter_count(OmegaConf.load(path), padded_vocab_size(4096, 128, 1))
+@pytest.mark.parametrize(("name", "vocabulary"), [("tiny", 4096), ("tiny_llama", 4096), ("llama_3_2_1b", 128_256)])
+def test_a_model_has_the_number_of_weights_its_header_says(name, vocabulary):
+    path = NEMO_CONFIGS / "model" / f"{name}.yaml"
+    count = parameter_count(OmegaConf.load(path), padded_vocab_size(vocabulary, 128, 1))
     assert f"{count:,} weights" in path.read_text(encoding="utf-8")
 
 
@@ -152,3 +197,64 @@ def test_steps_of_the_hindi_run_are_400_billion_tokens(full_inputs):
     tokens_a_step = cfg.model.global_batch_size * cfg.model.encoder_seq_length
     assert cfg.trainer.max_steps == -(-400_000_000_000 // tokens_a_step)
     assert checks.layout(cfg).as_dict() == {"tensor": 2, "pipeline": 1, "data": 64}
+
+
+EXAMPLES = {"sft": {"EN": 2048, "EN_HI": 3072}, "dpo": {"EN": 6400, "EN_HI": 12_800}}
+"""Stand-ins for the paper's 200,000 and 260,000, in whole global batches."""
+
+
+@pytest.fixture(scope="module")
+def preparations(tmp_path_factory) -> Path:
+    """Folders EN and EN_HI as two runs of `langadapt prep` leave them."""
+    root = tmp_path_factory.mktemp("ablation")
+    for stage, row in (("sft", CHAT), ("dpo", PAIR)):
+        for name, count in EXAMPLES[stage].items():
+            (root / name / "instruct").mkdir(parents=True, exist_ok=True)
+            make_jsonl(root / name / "instruct" / f"{stage}.train.jsonl", row, count)
+    return root
+
+
+def cells() -> list[list[str]]:
+    """The overrides of each row of the README's table of the ablation: SFT's and DPO's."""
+    text = (NEMO_CONFIGS / "README.md").read_text(encoding="utf-8").partition("## The paper's ablation")[2]
+    rows = [re.findall(r"`(model[.]data[^`]*=[^`]*)`", line) for line in text.partition("\n## ")[0].splitlines()]
+    return [row for row in rows if row]
+
+
+def test_the_ablation_crosses_both_stages():
+    assert len({tuple(row) for row in cells()}) == 4
+    assert [len({row[stage] for row in cells()}) for stage in (0, 1)] == [2, 2]
+
+
+@pytest.mark.parametrize("cell", range(4))
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+def test_each_run_of_the_ablation_is_one_override_and_as_long_as_its_file(stage, cell, preparations, overrides):
+    override = cells()[cell][stage == "dpo"]
+    path = NEMO_CONFIGS / stage / "nemotron_mini_4b_hindi.yaml"
+    batch = {"sft": 1024, "dpo": 64}[stage]
+    steps = EXAMPLES[stage]["EN_HI" if "EN_HI" in override else "EN"] // batch
+    found = re.sub(r"\b(EN|EN_HI)/", rf"{preparations}/\1/", override)
+
+    def check(warmup: int) -> None:
+        schedule = [f"model.optim.sched.warmup_steps={warmup}", "model.optim.sched.constant_steps=0"]
+        CHECKS[stage](load([path], [*overrides(path), found, *schedule], stage), has_gpu=True)
+
+    check(steps - 1)
+    with pytest.raises(UsageError, match=f"leave nothing of {steps} steps"):
+        check(steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens", "layout"),
+    [
+        ("nemotron_mini_4b_hindi_8gpu", 20e9, {"tensor": 1, "pipeline": 1, "data": 8}),
+        ("nemotron_mini_4b_hindi_40gb", 400e9, {"tensor": 4, "pipeline": 1, "data": 32}),
+        ("llama_3_2_1b_bengali", 10e9, {"tensor": 1, "pipeline": 1, "data": 8}),
+    ],
+)
+def test_steps_of_the_other_runs_are_the_budget_their_headers_name(name, tokens, layout, overrides):
+    path = NEMO_CONFIGS / "cpt" / f"{name}.yaml"
+    cfg = load([path], overrides(path), "pretrain")
+    a_step = cfg.model.global_batch_size * cfg.model.encoder_seq_length
+    assert cfg.trainer.max_steps == -(-int(tokens) // a_step)
+    assert checks.layout(cfg).as_dict() == layout

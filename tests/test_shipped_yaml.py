@@ -38,9 +38,9 @@ def words(prepared, tmp_path):
     }
 
 
-ELSEWHERE = ("sources", "extend.yaml")
-"""Those of data/sources name files of the hub (tests/data_prep/ingest/test_source_configs.py); the other needs a .nemo
-(tests/recipes/test_extend.py)."""
+ELSEWHERE = ("sources", "extend.yaml", "bengali.yaml", "blend_bengali.yaml")
+"""Those of data/sources name files of the hub (tests/data_prep/ingest/test_source_configs.py); extend.yaml needs a
+.nemo (tests/recipes/test_extend.py); the Bengali ones run in tests/test_bengali_llama.py."""
 
 
 @pytest.mark.parametrize(

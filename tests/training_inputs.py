@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
+from data_prep.blend.output import tokenizer_keys
 from data_prep.files import sha256_file
 from data_prep.indexed_dataset import dataset_writer, token_dtype
 from data_prep.layout import append_suffix, receipt_path
@@ -76,7 +77,7 @@ def make_jsonl(path: Path, row: dict, count: int) -> Path:
 def model_part(name: str, **changes: object) -> DictConfig:
     """A shipped model section, as a checkpoint's model_config.yaml would hold it."""
     part = OmegaConf.load(NEMO_CONFIGS / "model" / f"{name}.yaml")
-    return OmegaConf.merge(part, {"tokenizer": {"model": "nemo:0a1b2c_tokenizer.model"}, **changes})
+    return OmegaConf.merge(part, {"tokenizer": {"model": "nemo:0a1b2c_tokenizer", "type": None}, **changes})
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,10 @@ class Inputs:
     pairs: Path
 
     def overrides(self, schema: str, *, continued: bool = True) -> list[str]:
-        blend = f"[1.0,{self.prefix}]"
+        blend, keys = f"[1.0,{self.prefix}]", tokenizer_keys(self.tokenizer)
         by_schema = {
             "pretrain": [
-                f"model.tokenizer.model={self.tokenizer}",
+                *(f"model.tokenizer.{name}={json.dumps(value)}" for name, value in keys.items()),
                 f"model.data.data_prefix={{train:{blend},validation:{blend},test:{blend}}}",
                 *([f"model.restore_from_path={self.nemo}"] if continued else []),
             ],
@@ -111,9 +112,11 @@ class Inputs:
         return [*by_schema[schema], f"exp_manager.explicit_log_dir={self.nemo.parent / 'run'}"]
 
 
-def make_inputs(folder: Path, model: str, *, tensor: int, tokens: int, examples: int) -> Inputs:
+def make_inputs(
+    folder: Path, model: str, *, tensor: int, tokens: int, examples: int, tokenizer: Path | None = None
+) -> Inputs:
     """Files for a run; `tensor` is the tensor parallel size the checkpoint was saved with."""
-    tokenizer = make_tokenizer(folder / "tokenizer.model")
+    tokenizer = tokenizer or make_tokenizer(folder / "tokenizer.model")
     return Inputs(
         tokenizer=tokenizer,
         prefix=make_dataset(folder / "web.hi-Deva.real_text_document", tokenizer, tokens),

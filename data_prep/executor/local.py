@@ -1,8 +1,9 @@
-"""One machine: tasks one after another, or in `workers` processes.
+"""One machine: tasks one after another, or in `workers` processes that serve all steps of a run.
 
 datatrove's own pool waits for ever when a worker is killed (out of memory); here that is an error that says so.
 """
 
+import functools
 import os
 import threading
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from data_prep.console import Progress
 from data_prep.executor.ranks import QuietRanks
 
 _PRELOADED = [__name__, "data_prep.pipeline"]
-"""Imported once, by the process that workers are forked from: each step has workers of its own."""
+"""Imported once, by the process that workers are forked from."""
 
 
 class LocalExecutor(QuietRanks, LocalPipelineExecutor):  # type: ignore[misc]
@@ -37,21 +38,32 @@ class LocalExecutor(QuietRanks, LocalPipelineExecutor):  # type: ignore[misc]
                 self._run_for_rank(rank)
                 progress.advance()
             return
-        context = get_context("forkserver")
-        context.set_forkserver_preload(_PRELOADED)
-        with ProcessPoolExecutor(self.workers, mp_context=context, initializer=_end_with_parent) as pool:
-            try:
-                ranks: list[Future[object]] = [pool.submit(self._run_for_rank, rank) for rank in range(self.tasks)]
-                for done in as_completed(ranks):
-                    done.result()
-                    progress.advance()
-            except BrokenProcessPool:
-                for worker in active_children():  # one that started while the pool ended the others is waited for
-                    worker.terminate()
-                return
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        pool = _pool(self.workers)
+        try:
+            ranks: list[Future[object]] = [pool.submit(self._run_for_rank, rank) for rank in range(self.tasks)]
+            for done in as_completed(ranks):
+                done.result()
+                progress.advance()
+        except BrokenProcessPool:
+            for worker in active_children():  # one that started while the pool ended the others is waited for
+                worker.terminate()
+            _end(pool)
+        except BaseException:
+            _end(pool)
+            raise
+
+
+@functools.cache
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Workers for the rest of this process: a step of small tasks takes less time than starting them."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    _pool.cache_clear()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _end_with_parent() -> None:

@@ -8,9 +8,9 @@ An example travels as a Document whose text is its finished JSON line, so `chara
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 from data_prep.documents import Document, Record, Reject, compact_json
@@ -19,9 +19,12 @@ from data_prep.files import read_shard
 from data_prep.instruct.formats import FORMATS, Format, named
 from data_prep.instruct.settings import InstructSettings
 from data_prep.instruct.shapes import Value, normal_form
-from data_prep.jsonl import BadRow, Fault, read, to_reject
+from data_prep.jsonl import BadRow, Fault, Row, enforce, read, to_reject
 from data_prep.prep_settings import OnBad
-from data_prep.vocabulary import Vocabulary, load
+from data_prep.vocabulary import Ids, Vocabulary, load
+
+_BATCH = 256
+"""Examples encoded together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +35,20 @@ class Example:
     """Its text is the normal form as JSON."""
     value: Value
     where: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """An example whose prompt the tokenizer keeps apart from the response."""
+
+    example: Example
+    length: int
+    """Tokens of the longest response with its prompt."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _MeasuredRow(Row):
+    length: int
 
 
 def read_examples(
@@ -56,70 +73,79 @@ def read_examples(
         DataError: A line is bad, or an example too long, and leaving such out was not asked for.
     """
     form, vocabulary = FORMATS[name], load(model)
-    examples = _all(form, vocabulary, path, settings, on_bad_line, translations)
-    for example in examples:
-        if isinstance(example, Reject):
-            yield example
-        elif (length := _length(form, vocabulary, example.value)) <= settings.max_length:
-            yield replace(example.document, text=compact_json(form.to_aligner(example.value)))
-        elif settings.on_long == "drop":
-            document = example.document
-            yield Reject(id=document.id, reason="too_long", where=example.where, text=document.text)
-        else:
-            rest = [_length(form, vocabulary, later.value) for later in examples if isinstance(later, Example)]
-            raise _too_long(example.where, [length, *rest], settings.max_length)
-
-
-def rows(
-    form: Format, path: Path, on_bad_line: OnBad, default_lang: str, vocabulary: Vocabulary | None = None
-) -> Iterator[Example | Reject]:
-    """The user's examples; with a tokenizer, its merges are checked too."""
-    for row in read(path, partial(_fault, form, vocabulary), on_bad_line):
-        if isinstance(row, BadRow):
-            yield to_reject(path, row)
+    examples = chain(
+        _measured_rows(form, vocabulary, path, on_bad_line, settings.default_lang),
+        _measured_translations(form, vocabulary, translations) if translations else (),
+    )
+    for found in examples:
+        if isinstance(found, Reject):
+            yield found
             continue
-        value = normal_form(row.value)
-        assert isinstance(value, dict)  # noqa: S101  the check has seen to it
-        document = _to_document(path, value, default_lang)
-        yield Example(document=document, value=value, where=f"{path}:{row.number} (id {value['id']})")
-
-
-def _all(
-    form: Format,
-    vocabulary: Vocabulary,
-    path: Path,
-    settings: InstructSettings,
-    on_bad_line: OnBad,
-    translations: Path | None,
-) -> Iterator[Example | Reject]:
-    yield from rows(form, path, on_bad_line, settings.default_lang, vocabulary)
-    for document in read_shard(translations) if translations else ():
-        value, where = json.loads(document.text), f"{translations} (id {document.id})"
-        if fault := _merged(form, vocabulary, value):
-            yield Reject(id=document.id, reason=fault.reason, where=f"{where}: {fault.detail}", text=document.text)
+        document, where = found.example.document, found.example.where
+        if found.length <= settings.max_length:
+            yield replace(document, text=compact_json(form.to_aligner(found.example.value)))
+        elif settings.on_long == "drop":
+            yield Reject(id=document.id, reason="too_long", where=where, text=document.text)
         else:
-            yield Example(document=document, value=value, where=where)
+            rest = [later.length for later in examples if isinstance(later, Measured)]
+            raise _too_long(where, [found.length, *rest], settings.max_length)
 
 
-def _fault(form: Format, vocabulary: Vocabulary | None, value: Value) -> Fault | None:
-    if fault := form.row_fault(value):
-        return fault
-    normal = normal_form(value)
-    assert isinstance(normal, dict)  # noqa: S101  row_fault has seen to it
-    return named(normal, _merged(form, vocabulary, normal)) if vocabulary else None
+def rows(form: Format, path: Path, on_bad_line: OnBad, default_lang: str) -> Iterator[Example | Reject]:
+    """The user's examples, not held to a tokenizer."""
+    for row in read(path, form.row_fault, on_bad_line):
+        yield to_reject(path, row) if isinstance(row, BadRow) else _example(path, row, default_lang)
 
 
-def _merged(form: Format, vocabulary: Vocabulary, value: Value) -> Fault | None:
-    prompt, *completed = vocabulary.encode_prompts([form.prompt(value), *form.completed(value)])
-    for ids in completed:
-        if ids[: len(prompt)] != prompt:
-            return Fault("merged_prompt", "the tokenizer merges the end of the prompt with the start of the response")
-    return None
+def _measured_rows(
+    form: Format, vocabulary: Vocabulary, path: Path, on_bad_line: OnBad, default_lang: str
+) -> Iterator[Measured | Reject]:
+    measured = _measure(form, vocabulary, read(path, form.row_fault, "reject"))
+    for row in enforce(measured, str(path), on_bad_line):
+        if isinstance(row, _MeasuredRow):
+            yield Measured(example=_example(path, row, default_lang), length=row.length)
+        elif isinstance(row, BadRow):
+            yield to_reject(path, row)
 
 
-def _length(form: Format, vocabulary: Vocabulary, value: Value) -> int:
-    """Tokens of the longest response with its prompt."""
-    return max(map(len, vocabulary.encode_prompts(form.completed(value))))
+def _measure(form: Format, vocabulary: Vocabulary, found: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
+    """Good rows with their lengths; those whose prompt merges with the response are bad."""
+    while batch := list(islice(found, _BATCH)):
+        lengths = iter(_lengths(form, vocabulary, [_normal(row) for row in batch if isinstance(row, Row)]))
+        for row in batch:
+            if isinstance(row, BadRow):
+                yield row
+            elif isinstance(length := next(lengths), Fault):
+                fault = named(_normal(row), length)
+                assert fault  # noqa: S101  `named` has one to name
+                yield BadRow(number=row.number, fault=fault, raw=compact_json(row.value).encode())
+            else:
+                yield _MeasuredRow(number=row.number, value=row.value, length=length)
+
+
+def _measured_translations(form: Format, vocabulary: Vocabulary, shard: Path) -> Iterator[Measured | Reject]:
+    documents = read_shard(shard)
+    while batch := list(islice(documents, _BATCH)):
+        values = [json.loads(document.text) for document in batch]
+        for document, value, length in zip(batch, values, _lengths(form, vocabulary, values), strict=True):
+            where = f"{shard} (id {document.id})"
+            if isinstance(length, Fault):
+                where = f"{where}: {length.detail}"
+                yield Reject(id=document.id, reason=length.reason, where=where, text=document.text)
+            else:
+                yield Measured(example=Example(document=document, value=value, where=where), length=length)
+
+
+def _lengths(form: Format, vocabulary: Vocabulary, values: Sequence[Value]) -> list[int | Fault]:
+    texts = [(form.prompt(value), *form.completed(value)) for value in values]
+    ids = iter(vocabulary.encode_prompts(list(chain.from_iterable(texts))))
+    return [_length(next(ids), list(islice(ids, len(each) - 1))) for each in texts]
+
+
+def _length(prompt: Ids, completed: Iterable[Ids]) -> int | Fault:
+    if any(ids[: len(prompt)] != prompt for ids in completed):
+        return Fault("merged_prompt", "the tokenizer merges the end of the prompt with the start of the response")
+    return max(map(len, completed))
 
 
 def _too_long(where: str, lengths: list[int], limit: int) -> DataError:
@@ -131,6 +157,18 @@ def _too_long(where: str, lengths: list[int], limit: int) -> DataError:
         fix="instruct.on_long=drop leaves such examples out, counts them and keeps them with the rejects\n"
         f"instruct.max_length={max(lengths)} if the training sequence length allows it",
     )
+
+
+def _normal(row: Row) -> Value:
+    value = normal_form(row.value)
+    assert isinstance(value, dict)  # noqa: S101  the check has seen to it
+    return value
+
+
+def _example(path: Path, row: Row, default_lang: str) -> Example:
+    value = _normal(row)
+    document = _to_document(path, value, default_lang)
+    return Example(document=document, value=value, where=f"{path}:{row.number} (id {value['id']})")
 
 
 def _to_document(path: Path, value: Value, default_lang: str) -> Document:

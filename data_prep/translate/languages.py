@@ -45,5 +45,9 @@ def flores_code(lang: str) -> str:
 def language_name(lang: str) -> str:
     """`Hindi (Deva script)` of hi-Deva: what a prompt calls it."""
     primary = primary_language(lang)
-    name = _LANGUAGES[primary][1] if primary in _LANGUAGES else primary
-    return f"{name} ({lang.partition('-')[2]} script)"
+    return f"{english_name(primary) or primary} ({lang.partition('-')[2]} script)"
+
+
+def english_name(primary: str) -> str | None:
+    """`Hindi` of hi; None for a language not listed here."""
+    return _LANGUAGES[primary][1] if primary in _LANGUAGES else None

@@ -10,20 +10,33 @@ from omegaconf import DictConfig, OmegaConf
 
 from recipes.checks import data
 from recipes.checks.checkpoint import check_checkpoint, merged_model
+from recipes.checks.draw import check_draw
 from recipes.checks.ground import check_ground
 from recipes.checks.layout import (
     Layout,
     check_batches,
+    check_context,
+    check_interleaving,
     check_model_split,
     check_pair_padding,
     check_sequence,
     check_validation_batch,
     layout,
 )
+from recipes.checks.resume import check_layout_change, check_start, schedule_change
 from recipes.checks.schedule import check_alignment_schedule, check_schedule, one_epoch
 from recipes.checks.values import whole
 
-__all__ = ["Layout", "check_dpo", "check_pretrain", "check_sft", "layout"]
+__all__ = [
+    "Layout",
+    "check_dpo",
+    "check_draw",
+    "check_layout_change",
+    "check_pretrain",
+    "check_sft",
+    "layout",
+    "schedule_change",
+]
 
 
 def check_pretrain(cfg: DictConfig, *, has_gpu: bool) -> None:
@@ -41,7 +54,11 @@ def check_pretrain(cfg: DictConfig, *, has_gpu: bool) -> None:
     cut = layout(cfg)
     check_model_split(cfg.model, cut)
     check_batches(cfg, cut, "model.global_batch_size", "model.micro_batch_size")
-    check_sequence(cfg.model, whole(cfg, "model.data.seq_length"), "model.data.seq_length")
+    check_interleaving(cfg, cut)
+    length = whole(cfg, "model.data.seq_length")
+    check_sequence(cfg.model, length, "model.data.seq_length")
+    check_context(cfg.model, cut, length, "model.data.seq_length")
+    check_start(cfg)
     check_schedule(cfg, whole(cfg, "trainer.max_steps"))
     data.check_tokenizer(cfg)
     if cfg.model.get("restore_from_path"):
@@ -64,7 +81,9 @@ def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
     for part in (train, validation):
         check_batches(cfg, cut, f"{part}.global_batch_size", f"{part}.micro_batch_size")
     check_validation_batch(cfg, cut)
-    check_sequence(model, whole(cfg, f"{train}.max_seq_length"), f"{train}.max_seq_length")
+    length = whole(cfg, f"{train}.max_seq_length")
+    check_sequence(model, length, f"{train}.max_seq_length")
+    check_context(model, cut, length, f"{train}.max_seq_length")
     epoch = one_epoch(cfg, _count_sft(cfg, train), f"{train}.global_batch_size")
     one_epoch(cfg, _count_sft(cfg, validation), f"{validation}.global_batch_size")
     check_alignment_schedule(cfg, "sft", epoch)

@@ -6,6 +6,7 @@ from typing import cast
 from omegaconf import DictConfig, OmegaConf
 
 from data_prep.errors import UsageError
+from data_prep.vocabulary import JSON_NAME, SENTENCEPIECE_NAME
 from recipes import nemo_file
 from recipes.model_shape import padded_vocab_size
 
@@ -23,7 +24,11 @@ ARCHITECTURE = (
     "position_embedding_type",
     "rotary_percentage",
     "share_embeddings_and_output_weights",
+    "layernorm_epsilon",
 )
+
+# What says how positions are turned: another value is another model, unless the context is made longer on purpose.
+POSITIONS = ("rotary_base", "scale_positional_embedding", "seq_len_interpolation_factor")
 
 
 def merged_model(cfg: DictConfig, key: str) -> DictConfig:
@@ -44,7 +49,8 @@ def check_checkpoint(model: DictConfig, path: Path, key: str) -> None:
         UsageError: The weights do not fit.
     """
     source = nemo_file.read_model_config(path, key)
-    pairs = {name: (source.get(name), model.get(name)) for name in ARCHITECTURE}
+    names = ARCHITECTURE if _is_longer(source, model) else (*ARCHITECTURE, *POSITIONS)
+    pairs = {name: (source.get(name), model.get(name)) for name in names}
     different = {name: pair for name, pair in pairs.items() if None not in pair and pair[0] != pair[1]}
     if different:
         raise UsageError(
@@ -54,9 +60,31 @@ def check_checkpoint(model: DictConfig, path: Path, key: str) -> None:
             fix=" ".join(f"model.{name}={theirs}" for name, (theirs, _) in different.items())
             + "\nor the configuration of that model, or another checkpoint",
         )
-    tokenizer = nemo_file.read_tokenizer(path, key)
-    if tokenizer:
-        _check_padding(source, model, vocabulary_size(tokenizer))
+    _check_cut(model, path, key)
+    for name in (SENTENCEPIECE_NAME, JSON_NAME):
+        if tokenizer := nemo_file.read_tokenizer(path, key, name):
+            _check_padding(source, model, vocabulary_size(tokenizer, name))
+
+
+def _is_longer(source: DictConfig, model: DictConfig) -> bool:
+    lengths = source.get("max_position_embeddings"), model.get("max_position_embeddings")
+    return None not in lengths and lengths[1] > lengths[0]
+
+
+def _check_cut(model: DictConfig, path: Path, key: str) -> None:
+    """A checkpoint in the old format is loaded at the sizes it was saved with; a distributed one at any."""
+    cut = nemo_file.read_cut(path, key)
+    here = model.get("tensor_model_parallel_size", 1), model.get("pipeline_model_parallel_size", 1)
+    if cut in {None, here}:
+        return
+    raise UsageError(
+        f"the checkpoint is cut for tensor {cut[0]} x pipeline {cut[1]}, the configuration is for "
+        f"tensor {here[0]} x pipeline {here[1]}",
+        where=f"{key}={path}",
+        why="it is in NeMo's old format, a file a rank, which only loads as it was saved",
+        fix=f"model.tensor_model_parallel_size={cut[0]} model.pipeline_model_parallel_size={cut[1]}\n"
+        "or save it as a distributed checkpoint first: NeMo's megatron_change_num_partitions.py",
+    )
 
 
 def _check_padding(source: DictConfig, model: DictConfig, vocabulary: int) -> None:
@@ -83,8 +111,12 @@ def _check_padding(source: DictConfig, model: DictConfig, vocabulary: int) -> No
     )
 
 
-def vocabulary_size(tokenizer: bytes) -> int:
-    """Entries of a SentencePiece model."""
+def vocabulary_size(tokenizer: bytes, name: str) -> int:
+    """Entries as NeMo counts them, added tokens included."""
+    if name == JSON_NAME:
+        from tokenizers import Tokenizer
+
+        return int(Tokenizer.from_buffer(tokenizer).get_vocab_size(with_added_tokens=True))
     from sentencepiece import SentencePieceProcessor
 
     return int(SentencePieceProcessor(model_proto=tokenizer).get_piece_size())

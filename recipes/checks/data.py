@@ -1,12 +1,14 @@
 """What a training run reads, looked at before it starts: tokenizer, token datasets, chat and preference examples."""
 
 import itertools
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from data_prep.blend.output import tokenizer_keys
 from data_prep.errors import DataError, UsageError
 from data_prep.files import sha256_file
 from data_prep.indexed_dataset import DatasetSize, read_size, token_dtype
@@ -14,6 +16,7 @@ from data_prep.jsonl import Check, Fault
 from data_prep.jsonl import read as read_jsonl
 from data_prep.layout import append_suffix, receipt_path
 from data_prep.receipts import Receipt
+from data_prep.vocabulary import JSON_NAME
 from data_prep.vocabulary import load as load_tokenizer
 from recipes import nemo_file
 
@@ -24,17 +27,26 @@ TOKENIZER_KEY = "model.tokenizer.model"
 
 
 def check_tokenizer(cfg: DictConfig) -> None:
-    """The tokenizer exists, can be read, ends documents, and is the checkpoint's where there is one.
+    """The tokenizer exists, ends documents, is the one NeMo reads, and the checkpoint's where there is one.
 
     Raises:
         UsageError: It cannot serve, or the checkpoint's weights belong to another vocabulary.
     """
     path = Path(cfg.model.tokenizer.model)
     try:
-        load_tokenizer(path)
+        size = load_tokenizer(path).size
     except UsageError as error:
         fix = f"{TOKENIZER_KEY}=TOKENIZER.model, the one the tokens were made with"
         raise UsageError(error.what, where=f"{TOKENIZER_KEY}: {path}", why=error.why, fix=fix) from error
+    _check_library(cfg.model, path)
+    rows = cfg.model.get("override_vocab_size")
+    if rows is not None and rows < size:
+        raise UsageError(
+            f"the tokenizer has {size} entries, model.override_vocab_size makes embeddings for {rows}",
+            where="model.override_vocab_size",
+            why="ids from there on have no row: training stops at the first of them",
+            fix="~model.override_vocab_size",
+        )
     source = cfg.model.get("restore_from_path")
     name = f"tokenizer{path.suffix}"
     inside = nemo_file.read_tokenizer(Path(source), "model.restore_from_path", name) if source else None
@@ -46,6 +58,29 @@ def check_tokenizer(cfg: DictConfig) -> None:
             fix=f"take the tokenizer out of the checkpoint: tar -xf {source} --wildcards '*{name}'\n"
             "and tokenise the text with it: langadapt prep ... tokenizer.model=PATH",
         )
+
+
+def _check_library(model: DictConfig, path: Path) -> None:
+    """NeMo reads the file that was looked at: a tokenizer.model by its name, a tokenizer.json by its folder in `type`.
+
+    Raises:
+        UsageError: It would read another one.
+    """
+    given, needed = model.tokenizer, tokenizer_keys(path)
+    folder = Path(str(given.get("type")))
+    is_other = folder.is_dir() and path.suffix == ".json" and not _is_same(folder / JSON_NAME, path)
+    if given.get("library") == needed["library"] and not is_other:
+        return
+    raise UsageError(
+        f"NeMo would not read {path}: its library is {given.get('library')}, its type {given.get('type')}",
+        where="model.tokenizer.library, model.tokenizer.type",
+        why="the checks and the tokens are of one tokenizer, the model would be of another",
+        fix=" ".join(f"model.tokenizer.{name}={json.dumps(value)}" for name, value in needed.items()),
+    )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.is_file() and one.read_bytes() == other.read_bytes()
 
 
 def check_token_datasets(cfg: DictConfig) -> None:
@@ -61,7 +96,7 @@ def check_token_datasets(cfg: DictConfig) -> None:
         for split, (key, parts) in splits.items()
     }
     key, parts = splits["train"]
-    share = 1.0 if len(splits) > 1 else training_share(cfg.model.data.splits_string)
+    share = training_share(cfg)
     tokens = [int(size.tokens * share) for size in sizes["train"]]
     needed = cfg.model.data.seq_length + 1
     short = [(prefix, count) for (_, prefix), count in zip(parts, tokens, strict=True) if count < needed]
@@ -152,8 +187,16 @@ def _splits(cfg: DictConfig) -> dict[str, tuple[str, Blend]]:
     return {split: (key, parse_blend(value[split], key)) for split, key in keys.items()}
 
 
-def training_share(splits_string: str) -> float:
-    """Share of every dataset that NeMo trains on: 0.9 of "900,50,50"."""
+def training_blend(cfg: DictConfig) -> tuple[str, Blend]:
+    """What a run trains on, with its key."""
+    return _splits(cfg)["train"]
+
+
+def training_share(cfg: DictConfig) -> float:
+    """Share of every dataset that NeMo trains on: 0.9 of "900,50,50", all where the splits are named."""
+    splits_string = cfg.model.data.splits_string
+    if OmegaConf.is_dict(cfg.model.data.data_prefix):
+        return 1.0
     parts = [part.strip() for part in str(splits_string).split(",")]
     if not all(map(_is_number, parts)) or len(parts) > 3 or not sum(map(float, parts)) > 0:
         raise UsageError(
@@ -179,8 +222,7 @@ def _dataset(prefix: str, key: str, tokenizer: Path) -> DatasetSize:
     receipt = receipt_path(path)
     if receipt.is_file():
         _check_receipt(Receipt.load(receipt), path, tokenizer)
-    else:
-        _check_dtype(size, path, tokenizer)
+    _check_dtype(size, path, tokenizer)
     return size
 
 
@@ -194,11 +236,11 @@ def _check_receipt(receipt: Receipt, prefix: Path, tokenizer: Path) -> None:
             why="it was changed or only half copied",
             fix="run `langadapt prep` again: it makes what is missing or damaged",
         )
-    made_with = receipt.details.get("tokenizer_sha256")
-    if made_with and made_with != sha256_file(tokenizer):
+    made_with = receipt.details.get("tokenizer_sha256"), receipt.details.get("vocab_size")
+    here = sha256_file(tokenizer), load_tokenizer(tokenizer).size  # added tokens lie in files beside a tokenizer.json
+    if any(there is not None and there != ours for there, ours in zip(made_with, here, strict=True)):
         raise DataError(
-            f"{prefix} was made with another tokenizer (vocabulary {receipt.details.get('vocab_size')}, "
-            f"here {load_tokenizer(tokenizer).size})",
+            f"{prefix} was made with another tokenizer (vocabulary {made_with[1]}, here {here[1]})",
             where=str(receipt_path(prefix)),
             why=f"its ids mean other words to {tokenizer}",
             fix=f"{TOKENIZER_KEY}=PATH of the tokenizer it was made with, or run `langadapt prep` again",
@@ -206,12 +248,12 @@ def _check_receipt(receipt: Receipt, prefix: Path, tokenizer: Path) -> None:
 
 
 def _check_dtype(size: DatasetSize, prefix: Path, tokenizer: Path) -> None:
-    """Without a receipt only the width of the ids can tell that a dataset belongs to another vocabulary."""
+    """The ids are as wide as this vocabulary's; without a receipt only that tells of another tokenizer."""
     vocabulary = load_tokenizer(tokenizer).size
     if size.dtype != token_dtype(vocabulary):
         raise DataError(
             f"{prefix} holds {size.dtype} ids; a vocabulary of {vocabulary} is stored as {token_dtype(vocabulary)}",
-            where=f"{append_suffix(prefix, '.idx')}, which has no receipt beside it",
+            where=str(append_suffix(prefix, ".idx")),
             why="it was made with another tokenizer",
             fix=f"{TOKENIZER_KEY}=PATH of the tokenizer it was made with, or tokenise the text again",
         )

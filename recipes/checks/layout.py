@@ -150,3 +150,53 @@ def check_pair_padding(cfg: DictConfig, layout: Layout) -> None:
             why="a batch is as long as its longest pair, which the ranks cannot always share",
             fix=f"model.data.pad_length_to_multiple_of={8 * layout.tensor}\nor model.sequence_parallel=false",
         )
+
+
+def check_interleaving(cfg: DictConfig, layout: Layout) -> None:
+    """Virtual pipeline stages have ranks to take turns on, and micro batches come in whole rounds."""
+    virtual = cfg.model.get("virtual_pipeline_model_parallel_size") or 1
+    if virtual == 1:
+        return
+    key = "model.virtual_pipeline_model_parallel_size"
+    overlaps = cfg.model.get("overlap_p2p_comm", False) and not cfg.model.get("batch_p2p_comm", True)
+    if layout.pipeline < 2 or (layout.pipeline == 2 and not overlaps):
+        raise UsageError(
+            f"{virtual} virtual stages on {layout.pipeline} pipeline rank{'s' if layout.pipeline > 1 else ''}",
+            where=f"{key}, model.overlap_p2p_comm, model.batch_p2p_comm",
+            why="there is nothing to take turns with"
+            if layout.pipeline < 2
+            else "two ranks would send both ways in one batch of messages, which mix up: the gradients are wrong",
+            fix=f"{key}=null"
+            + ("\nor model.overlap_p2p_comm=true model.batch_p2p_comm=false" if layout.pipeline == 2 else ""),
+        )
+    batch, micro = whole(cfg, "model.global_batch_size"), whole(cfg, "model.micro_batch_size")
+    batches = batch // (micro * layout.data)
+    if batches % layout.pipeline:
+        unit = micro * layout.data * layout.pipeline
+        raise UsageError(
+            f"{batches} micro batches a rank are no multiple of {layout.pipeline} pipeline ranks",
+            where=f"{key}, model.global_batch_size, model.micro_batch_size",
+            why="megatron-core interleaves virtual stages in rounds of one micro batch a rank",
+            fix=f"model.global_batch_size={-(-batch // unit) * unit}\nor {key}=null",
+        )
+
+
+def check_context(model: DictConfig, layout: Layout, length: int, key: str) -> None:
+    """Context ranks share a sequence in two pieces each; only Transformer Engine's attention can."""
+    if layout.context == 1:
+        return
+    if not model.get("transformer_engine"):
+        raise UsageError(
+            f"context parallel size {layout.context} without Transformer Engine",
+            where="model.context_parallel_size, model.transformer_engine",
+            why="no other attention here exchanges keys and values between ranks",
+            fix="model.context_parallel_size=1",
+        )
+    pieces = 2 * layout.context
+    if length % pieces:
+        raise UsageError(
+            f"sequences of {length} tokens cannot be cut into {pieces} pieces",
+            where=f"{key}, model.context_parallel_size={layout.context}",
+            why="every context rank takes an early and a late piece, so that all have as much to attend to",
+            fix=f"model.encoder_seq_length={length // pieces * pieces}\nor model.context_parallel_size=1",
+        )

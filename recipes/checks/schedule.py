@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from data_prep.errors import DataError, UsageError
 from recipes.checks.values import rate, whole, whole_or_zero
@@ -42,7 +42,14 @@ def check_schedule(cfg: DictConfig, max_steps: int) -> None:
             where="model.optim.lr, model.optim.sched.min_lr",
             fix=f"model.optim.sched.min_lr={lr / 10:g}",
         )
-    warmup, constant = (whole_or_zero(cfg, f"model.optim.sched.{name}_steps") for name in ("warmup", "constant"))
+    if sched.get("max_steps") not in {None, max_steps}:
+        raise UsageError(
+            f"the schedule is for {sched.max_steps} steps, the run has {max_steps}",
+            where="model.optim.sched.max_steps",
+            why="pre-training puts trainer.max_steps in its place; SFT and DPO would stay at min_lr after it",
+            fix="~model.optim.sched.max_steps: the schedule is as long as the run",
+        )
+    warmup, constant = (_phase(cfg, name, max_steps) for name in ("warmup", "constant"))
     if warmup + constant >= max_steps:
         raise UsageError(
             f"{warmup} warm-up and {constant} constant steps leave nothing of {max_steps} steps to decay in",
@@ -50,6 +57,22 @@ def check_schedule(cfg: DictConfig, max_steps: int) -> None:
             why="NeMo's constant steps are the last ones, at min_lr: the rate would jump there after the warm-up",
             fix=f"model.optim.sched.warmup_steps={max_steps // 20} model.optim.sched.constant_steps=0",
         )
+
+
+def _phase(cfg: DictConfig, name: str, max_steps: int) -> int:
+    """Steps of the warm-up or the constant end, given as steps or as a share of the run."""
+    key = f"model.optim.sched.{name}"
+    share = OmegaConf.select(cfg, f"{key}_ratio")
+    if share is None:
+        return whole_or_zero(cfg, f"{key}_steps")
+    if OmegaConf.select(cfg, f"{key}_steps") is not None:
+        raise UsageError(
+            f"the schedule has {name}_steps and {name}_ratio",
+            where=f"{key}_steps, {key}_ratio",
+            why="NeMo takes one of the two and stops with both",
+            fix=f"~{key}_ratio\nor {key}_steps=null",
+        )
+    return int(rate(cfg, f"{key}_ratio") * max_steps)
 
 
 def alignment_steps(cfg: DictConfig, section: str, epoch: Epoch) -> tuple[int, int]:

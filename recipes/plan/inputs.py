@@ -193,8 +193,10 @@ def _vocabulary(inputs: Inputs) -> int:
     """Entries of the tokenizer: its file's, the checkpoint's, or what the configuration assumes."""
     if inputs.schema == "pretrain" and (file := existing(OmegaConf.select(inputs.cfg, "model.tokenizer.model"))):
         return vocabulary.load(file).size
-    if inputs.checkpoint and (model := nemo_file.read_tokenizer(inputs.checkpoint, inputs.keys.checkpoint)):
-        return vocabulary_size(model)
+    if checkpoint := inputs.checkpoint:
+        for name in (vocabulary.SENTENCEPIECE_NAME, vocabulary.JSON_NAME):
+            if content := nemo_file.read_tokenizer(checkpoint, inputs.keys.checkpoint, name):
+                return vocabulary_size(content, name)
     key = f"{SECTION}.vocabulary"
     if inputs.assumed.vocabulary is None:
         raise UsageError(

@@ -36,7 +36,7 @@ FERTILITY = ("rows", "verdicts", "assumed")
 PREPARATION = (*DOCUMENT_STAGES, "tokenizer", "tokenize", "instruct")
 CHAIN = (
     *PREPARATION,
-    *("prep", "verify", "fertility", "blend base", "blend cpt"),
+    *("prep", "verify", "blend base", "blend cpt", "extend", "fertility"),
     *RUNS,
     *(f"convert {stage}" for stage in RUNS),
     *("evaluate", "report"),

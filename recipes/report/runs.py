@@ -54,6 +54,8 @@ def run_facts(record: RunRecord, curves: dict[str, Curve]) -> Facts:
         "steps_not_finite": sum(not math.isfinite(value) for _, value in loss),
         "validation_loss": _ends(curves.get("validation loss")),
         "tokens": _tokens(record, loss[-1][0] if loss else record.steps),
+        "seen": record.seen,
+        "phases": [phase["name"] for phase in record.phases] if record.phases else None,
         "seconds": record.seconds or None,
         "ground": record.ground.get("name"),
         "device": record.ground.get("device"),

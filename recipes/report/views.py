@@ -89,7 +89,8 @@ def fertility_view(fertility: Facts) -> View:
 
 
 def _fertility_bar(row: Facts, widest: float) -> Markup:
-    title = f"{wording.language(row['lang'])}, {row['kind']}: {wording.decimal(row['tokens_per_word'])} tokens a word"
+    what = f"{row['tokenizer']}: {wording.language(row['lang'])}, {row['kind']}"
+    title = f"{what}: {wording.decimal(row['tokens_per_word'])} tokens a word"
     segment = Segment(value=row["tokens_per_word"], colour=f"c-{row['kind']}", title=title)
     return charts.stacked_bar([segment], widest, label=title)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from data_prep.documents import primary_language
+from data_prep.translate.languages import english_name
 from recipes.report.facts import RUNS, Report
 from recipes.report.runs import Facts
 
@@ -14,22 +15,21 @@ NARROW = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 DASH = "\N{EN DASH}"
-# The language of the replayed text, and the language and script a tag means when nothing else is said.
+# The language of the replayed text, and languages usually written in Latin letters: of any other they are worth a word.
 REPLAYED = "en"
-LANGUAGES = {"en": ("English", "Latn"), "hi": ("Hindi", "Deva")}
-SCRIPTS = {"Latn": "Latin", "Deva": "Devanagari"}
+USUALLY_LATIN = {"en", "es", "fr", "id", "sw"}
 # Tokens of the paper's continued pre-training (arXiv 2410.14815); a thousandth of it is still a toy.
 PAPER_TOKENS = 400_000_000_000
 TOY_TOKENS = PAPER_TOKENS // 1000
 
 
 def language(tag: str) -> str:
-    """`hi-Deva` is Hindi, `hi-Latn` Hindi in Latin script; an unknown language keeps its tag."""
+    """`bn-Beng` is Bengali, `bn-Latn` Bengali in Latin script; an unknown language keeps its tag."""
     subtag, _, script = tag.partition("-")
-    if subtag not in LANGUAGES:
+    name = english_name(subtag)
+    if name is None:
         return tag
-    name, usual = LANGUAGES[subtag]
-    return name if script in ("", usual) else f"{name} in {SCRIPTS.get(script, script)} script"
+    return f"{name} in Latin script" if script == "Latn" and subtag not in USUALLY_LATIN else name
 
 
 def count(value: float) -> str:

@@ -9,6 +9,9 @@ from omegaconf import DictConfig
 def run(config: DictConfig, metrics_path: Path) -> None:
     """Trains until `trainer.max_steps`, resuming from the newest checkpoint in the run folder if there is one.
 
+    Where there is none, `model.restore_from_ckpt` gives weights and optimizer state to start from, as in upstream's
+    main; beside `model.restore_from_path` it is the later word.
+
     The same classes in the same order as upstream's megatron_gpt_pretraining.py (NeMo v2.1.0). Every rank of the
     job calls it.
 
@@ -21,13 +24,20 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     from nemo.utils.exp_manager import exp_manager
 
     from recipes.checkpoints import final_model
+    from recipes.runtime.blend_index import NoteBlendIndex
     from recipes.runtime.exact_resume import ExactResume
     from recipes.runtime.metrics import loggers
+    from recipes.runtime.new_phase import OptimizerStepsGoOn
 
     torch.multiprocessing.set_start_method("spawn", force=True)
     resume = ExactResume()
-    trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=[resume])
+    callbacks = [resume, OptimizerStepsGoOn(), NoteBlendIndex(Path(config.exp_manager.explicit_log_dir))]
+    trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=callbacks)
     exp_manager(trainer, config.exp_manager)
+    if trainer.ckpt_path is None:
+        trainer.ckpt_path = config.model.get("restore_from_ckpt")
+    elif config.model.get("restore_from_ckpt"):
+        config.model.restore_from_ckpt = None  # with it NeMo would count this run's steps and samples from 0 again
     trainer.loggers = [*trainer.loggers, *loggers(metrics_path, config.trainer.max_steps)]
     model = build_model(config, trainer)
     trainer.fit(model)

@@ -74,6 +74,13 @@ def test_the_report_has_the_promised_facts(report) -> None:
 
 
 @pytest.mark.slow
+def test_the_extended_tokenizer_takes_fewer_tokens_a_word_of_hindi_and_leaves_english_alone(report) -> None:
+    found = {(row["tokenizer"], row["lang"]): row["tokens_per_word"] for row in report["fertility"]["rows"]}
+    assert found["extended", "hi-Deva"] < found["base", "hi-Deva"]
+    assert found["extended", "en-Latn"] == found["base", "en-Latn"]
+
+
+@pytest.mark.slow
 def test_the_converted_model_is_the_trained_one(report) -> None:
     assert report["parity"]["positions"] >= 64
     assert report["parity"]["max_abs_logit_diff"] < 1e-4
@@ -112,7 +119,9 @@ def test_the_page_stands_alone(finished_demo) -> None:
 
 def test_every_step_is_a_public_verb_with_absolute_paths() -> None:
     steps = plan(DemoSettings(workdir=Path("somewhere")))
-    assert [step.name for step in steps][:4] == ["prep", "verify", "fertility", "blend base"]
+    assert [step.name for step in steps][:7] == [
+        *("prep", "verify", "blend base", "blend cpt", "base", "extend", "fertility")
+    ]
     assert {step.arguments[0] for step in steps} <= set(cli.VERBS)
     for step in steps:
         assert not [word for word in step.arguments if "=somewhere" in word or word.startswith("somewhere")]

@@ -113,7 +113,7 @@ def prepare(folder: Path, name: str, tokenizer: Path) -> Layout:
         CONFIGS / "data" / "blend_tiny.yaml",
         f"tokens_dir={data.tokens}",
         f"output={folder / name}.yaml",
-        "budget_tokens=160000",
+        "budget_tokens=163840",
     )
     return data
 

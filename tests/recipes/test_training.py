@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from recipes import cli, run_identity, run_record, training
+from recipes import cli, config, run_identity, run_record, training
 from recipes.run_record import RunRecord
 from tests.conftest import CONFIGS
 
@@ -96,14 +96,40 @@ def leave_record(folder: Path, **values) -> None:
     )
 
 
+def resolved(words: list[str]) -> dict:
+    """The config of a pretrain command, as a run records it."""
+    _, first, fragment, *overrides = words
+    return OmegaConf.to_container(config.load([Path(first), Path(fragment)], overrides, "pretrain"), resolve=True)
+
+
 def test_a_folder_of_another_run_is_refused(pretrain_words, tmp_path, capsys) -> None:
-    leave_record(tmp_path / "run")
+    cfg = config.load(
+        [Path(pretrain_words[1]), Path(pretrain_words[2])], [*pretrain_words[3:], "model.seed=7"], "pretrain"
+    )
+    leave_record(tmp_path / "run", config=OmegaConf.to_container(cfg, resolve=True))
     assert cli.main(pretrain_words) == 2
     message = capsys.readouterr().err
-    assert "The run folder holds a pretrain run of another config or other inputs" in message
-    assert "trainer.max_steps" in message or "model" in message
+    assert "The run folder holds a pretrain run of another config or other inputs; changed: model.seed." in message
     assert f"exp_manager.explicit_log_dir={tmp_path / 'run'}-2" in message
     assert run_record.read(tmp_path / "run").identity == "of another run"
+
+
+def test_a_run_with_another_schedule_is_told_what_upstream_would_do(pretrain_words, tmp_path, capsys) -> None:
+    leave_record(tmp_path / "run", config=resolved(pretrain_words))
+    assert cli.main([*pretrain_words, "trainer.max_steps=220"]) == 2
+    message = capsys.readouterr().err
+    assert "holds a pretrain run with another schedule: trainer.max_steps 200 -> 220" in message
+    assert "all steps after 200 would train at min_lr 0.0002" in message
+
+
+def test_a_run_that_goes_on_under_another_layout_is_checked_for_it(pretrain_words, tmp_path, capsys) -> None:
+    before = resolved(pretrain_words)
+    cfg = OmegaConf.create(before)
+    same = run_identity.identity(cfg, run_identity.input_hashes(cfg))
+    leave_record(tmp_path / "run", config=before, identity=same)
+    two = ["trainer.devices=2", "model.tensor_model_parallel_size=2", "model.make_vocab_size_divisible_by=384"]
+    assert cli.main([*pretrain_words, *two]) == 2
+    assert "in the run's checkpoints to" in capsys.readouterr().err
 
 
 def test_checkpoints_without_a_record_are_not_resumed(pretrain_words, tmp_path, capsys) -> None:

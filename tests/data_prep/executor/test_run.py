@@ -2,6 +2,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from data_prep.errors import DataError, UsageError
 from data_prep.executor.run import Execution
 from data_prep.executor.settings import RaySettings, SlurmSettings
 from data_prep.executor.steps import from_carrier, to_carrier
+from data_prep.layout import Layout
 from data_prep.receipts import Tally
 from data_prep.tasks import Stage, Step, Task, Written, run_step, split_off_rejects
 
 from ..test_documents import document
+from ..tokenize.corpora import finished_shards, train_bytes
+from ..tokenize.corpora import run as tokenize
 
 REJECT = Reject(id="r", reason="empty_text", where="f:1", text="")
 
@@ -158,6 +162,15 @@ def test_ray_runs_every_task_and_a_users_mistake_arrives_whole(tmp_path: Path) -
     step = Step(name="documents", tasks=(task(tmp_path, "bad"),))
     with pytest.raises(DataError, match=r"this is bad(.|\n)*f\.jsonl:3(.|\n)*mend it"):
         run_step(Stage(name="split", steps=(step,)), step, execution=execution, logs=tmp_path / "logs")
+
+
+@pytest.mark.usefixtures("_ray_ends")
+def test_stage_tokenize_on_ray_gives_the_bytes_of_one_machine(small_prep: Layout, tmp_path: Path) -> None:
+    here = finished_shards(tmp_path / "here", small_prep.tokenizer, [30, 0, 20])
+    there = finished_shards(tmp_path / "there", small_prep.tokenizer, [30, 0, 20])
+    tokenize(here)
+    assert tokenize(replace(there, executor="ray", workers=2, ray=RaySettings(mem_per_cpu_gb=0.1))) == [6, 2]
+    assert train_bytes(there) == train_bytes(here)
 
 
 @pytest.mark.usefixtures("_ray_ends")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,11 @@ from data_prep.errors import DataError
 from data_prep.executor.run import Execution
 from data_prep.executor.settings import SlurmSettings
 from data_prep.executor.slurm import read_jobs
+from data_prep.layout import Layout
 from data_prep.tasks import Done, Stage, Step, run_step
 from tests.conftest import REPOSITORY
+from tests.data_prep.tokenize.corpora import finished_shards, train_bytes
+from tests.data_prep.tokenize.corpora import run as tokenize
 from tests.slurm_cluster import PARTITION, missing, running
 
 from .test_run import shout, task
@@ -39,10 +43,12 @@ def _on_cluster(cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
 
 
+SETTINGS = SlurmSettings(partition=PARTITION, poll_seconds=0.2, mem_per_cpu_gb=1)
+
+
 def run(folder: Path, *names: str) -> Done:
     step = Step(name="documents", tasks=tuple(task(folder, name) for name in names), transforms=(shout,))
-    settings = SlurmSettings(partition=PARTITION, poll_seconds=0.2, mem_per_cpu_gb=1)
-    execution = Execution(executor="slurm", workers=2, slurm=settings)
+    execution = Execution(executor="slurm", workers=2, slurm=SETTINGS)
     execution.check()
     return run_step(Stage(name="split", steps=(step,)), step, execution=execution, logs=folder / "logs")
 
@@ -55,6 +61,14 @@ def test_a_step_runs_as_an_array_job_and_gives_the_bytes_of_one_machine(tmp_path
     for name in ("a.txt", "b.txt", "c.txt"):
         assert (tmp_path / "cluster" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
     assert run(tmp_path / "cluster", "a", "b", "c") == []
+
+
+def test_stage_tokenize_gives_the_bytes_of_one_machine(small_prep: Layout, tmp_path: Path) -> None:
+    here = finished_shards(tmp_path / "here", small_prep.tokenizer, [30, 0, 20])
+    there = finished_shards(tmp_path / "there", small_prep.tokenizer, [30, 0, 20])
+    tokenize(here)
+    assert tokenize(replace(there, executor="slurm", workers=2, slurm=SETTINGS)) == [6, 2]
+    assert train_bytes(there) == train_bytes(here)
 
 
 def test_a_users_mistake_on_a_node_arrives_whole(tmp_path: Path) -> None:

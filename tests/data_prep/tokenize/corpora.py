@@ -1,4 +1,4 @@
-"""Finished documents as stage split leaves them, without running the stages before."""
+"""Finished documents as stage split leaves them, without running the stages before; and the stage that reads them."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -7,9 +7,11 @@ from pathlib import Path
 
 from data_prep.documents import SPLITS, Dataset
 from data_prep.files import shard_writer
+from data_prep.layout import append_suffix
 from data_prep.prep_settings import PrepSettings, RomanizeSettings, TokenizerSettings
 from data_prep.receipts import Tally
-from data_prep.tasks import Task, Written, finish, no_records
+from data_prep.tasks import Task, Written, finish, no_records, run_step
+from data_prep.tokenize.stage import stage
 from tests.data_prep.conftest import ENGLISH, HINDI
 from tests.data_prep.test_documents import document
 from tests.data_prep.test_prep_settings import source
@@ -55,6 +57,20 @@ def finished_shards(root: Path, tokenizer: Path, sizes: Sequence[int]) -> PrepSe
     settings.tokenizer_file.parent.mkdir(parents=True, exist_ok=True)
     settings.tokenizer_file.write_bytes(tokenizer.read_bytes())
     return settings
+
+
+def run(settings: PrepSettings) -> list[int]:
+    """Run the stage; how many tasks of each step ran."""
+    planned = stage(settings)
+    logs = settings.layout.logs("tokenize", "step")
+    return [len(run_step(planned, step, execution=settings.execution, logs=logs)) for step in planned.steps]
+
+
+def train_bytes(settings: PrepSettings) -> tuple[bytes, bytes]:
+    """The .bin and the .idx of the training side."""
+    prefix = settings.layout.prefix(DATASET.name, "train")
+    one, two = (append_suffix(prefix, suffix).read_bytes() for suffix in (".bin", ".idx"))
+    return one, two
 
 
 def _written(paths: tuple[Path, ...], _records: object, _tally: Tally) -> Written:

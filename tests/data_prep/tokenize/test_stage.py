@@ -17,16 +17,9 @@ from data_prep.tasks import run_step
 from data_prep.tokenize.settings import TokenizeSettings
 from data_prep.tokenize.stage import check, stage
 from tests.data_prep.test_prep_settings import source
-from tests.data_prep.tokenize.corpora import DATASET, finished_shards, texts
+from tests.data_prep.tokenize.corpora import DATASET, finished_shards, run, texts, train_bytes
 
 DATASETS = ["small.en-Latn.real", "small.hi-Deva.real", "small.hi-Latn.romanized"]
-
-
-def run(settings: PrepSettings) -> list[int]:
-    """Run the stage; how many tasks of each step ran."""
-    planned = stage(settings)
-    logs = settings.layout.logs("tokenize", "step")
-    return [len(run_step(planned, step, execution=settings.execution, logs=logs)) for step in planned.steps]
 
 
 def parts(settings: PrepSettings) -> list[Path]:
@@ -73,11 +66,7 @@ def test_shards_are_appended_in_their_order_whatever_the_workers_and_batches(
     monkeypatch.setattr("data_prep.tokenize.parts.BATCH_CHARACTERS", 50)
     other = replace(finished_shards(tmp_path / "two", small_prep.tokenizer, [40, 0, 25, 3]), workers=2)
     run(other)
-    for suffix in (".bin", ".idx"):
-        theirs = other.layout.prefix(DATASET.name, "train")
-        assert (
-            prefix.with_name(prefix.name + suffix).read_bytes() == theirs.with_name(theirs.name + suffix).read_bytes()
-        )
+    assert train_bytes(other) == train_bytes(settings)
 
 
 def test_parts_are_gone_and_nothing_is_done_again(small_prep: Layout, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import sentencepiece
 
-from data_prep.layout import append_suffix
+from data_prep.blend.output import tokenizer_keys
+from data_prep.layout import append_suffix, receipt_path
+from data_prep.vocabulary import load
 from recipes.checks.data import (
     check_token_datasets,
     check_tokenizer,
@@ -90,15 +92,37 @@ def test_tokenizer_is_the_checkpoints(tiny, tmp_path):
     )
 
 
+def hugging_face(file: Path) -> dict[str, object]:
+    return {f"model.tokenizer.{name}": value for name, value in tokenizer_keys(file).items()}
+
+
 def test_a_hugging_face_tokenizer_is_read_and_compared_too(tiny, tmp_path):
     ours = hf_tokenizers.save(hf_tokenizers.byte_level(), tmp_path / "ours") / "tokenizer.json"
     other = hf_tokenizers.save(hf_tokenizers.qwen(), tmp_path / "other") / "tokenizer.json"
     nemo = make_nemo(tmp_path / "base.nemo", model_part("tiny"), other)
-    changes = {"model.tokenizer.model": str(ours), "model.restore_from_path": str(nemo)}
-    error = refused(check_tokenizer, tiny("cpt", changes))
+    error = refused(check_tokenizer, tiny("cpt", {**hugging_face(ours), "model.restore_from_path": str(nemo)}))
     assert f"is not the one of the checkpoint {nemo}" in str(error)
     assert "--wildcards '*tokenizer.json'" in error.fix
-    check_tokenizer(tiny("cpt", changes | {"model.tokenizer.model": str(other)}))
+    check_tokenizer(tiny("cpt", {**hugging_face(other), "model.restore_from_path": str(nemo)}))
+
+
+def test_the_tokenizer_is_the_one_nemo_reads(tiny, inputs, tmp_path):
+    ours = hf_tokenizers.save(hf_tokenizers.byte_level(), tmp_path / "ours") / "tokenizer.json"
+    other = hf_tokenizers.save(hf_tokenizers.qwen(), tmp_path / "other")
+    error = refused(check_tokenizer, tiny("cpt", {"model.tokenizer.model": str(ours)}))
+    assert f"NeMo would not read {ours}: its library is sentencepiece, its type None" in str(error)
+    assert f'model.tokenizer.library="huggingface" model.tokenizer.model="{ours}"' in error.fix
+    error = refused(check_tokenizer, tiny("cpt", {**hugging_face(ours), "model.tokenizer.type": str(other)}))
+    assert f"its type {other}" in str(error)
+    error = refused(check_tokenizer, tiny("cpt", {"model.tokenizer.library": "huggingface"}))
+    assert f"NeMo would not read {inputs.tokenizer}: its library is huggingface" in str(error)
+
+
+def test_embeddings_have_a_row_for_every_entry(tiny):
+    error = refused(check_tokenizer, tiny("cpt", {"model.override_vocab_size": 300}))
+    assert "the tokenizer has 320 entries, model.override_vocab_size makes embeddings for 300" in str(error)
+    assert error.fix == "~model.override_vocab_size"
+    check_tokenizer(tiny("cpt", {"model.override_vocab_size": 512, "model.restore_from_path": None}))
 
 
 def test_prefix_that_does_not_exist(tiny, tmp_path):
@@ -139,14 +163,29 @@ def test_dataset_of_another_tokenizer(tiny, tmp_path):
     assert "model.tokenizer.model=PATH" in error.fix
 
 
-def test_dataset_without_a_receipt_is_told_by_the_width_of_its_ids(tiny, inputs, tmp_path, monkeypatch):
-    prefix = make_dataset(tmp_path / "web", inputs.tokenizer, 5000, receipt=False)
-    check_token_datasets(tiny("cpt", {PREFIX: blend_of(prefix)}))
+def test_tokens_added_beside_a_tokenizer_json_are_another_vocabulary(tiny, tmp_path):
+    """Its own hash is the same; transformers gives the added tokens new ids."""
+    file = hf_tokenizers.save(hf_tokenizers.byte_level(), tmp_path) / "tokenizer.json"
+    prefix = make_dataset(tmp_path / "web", file, 5000)
+    receipt = receipt_path(prefix)
+    size = load(file).size
+    receipt.write_text(receipt.read_text().replace(f'"vocab_size": {size}', f'"vocab_size": {size - 1}'))
+    error = refused(check_token_datasets, tiny("cpt", {**hugging_face(file), PREFIX: blend_of(prefix)}))
+    assert f"was made with another tokenizer (vocabulary {size - 1}, here {size})" in str(error)
+
+
+@pytest.mark.parametrize("receipt", [True, False])
+def test_ids_are_as_wide_as_the_vocabulary_asks(tiny, inputs, tmp_path, monkeypatch, receipt):
     monkeypatch.setattr("tests.training_inputs.token_dtype", lambda _: "int32")
-    wide = make_dataset(tmp_path / "wide", inputs.tokenizer, 5000, receipt=False)
+    wide = make_dataset(tmp_path / "wide", inputs.tokenizer, 5000, receipt=receipt)
     error = refused(check_token_datasets, tiny("cpt", {PREFIX: blend_of(wide)}))
     assert "holds int32 ids; a vocabulary of 320 is stored as uint16" in str(error)
-    assert "no receipt beside it" in error.where
+    assert error.where == f"{wide}.idx"
+
+
+def test_dataset_without_a_receipt_is_taken_at_its_width(tiny, inputs, tmp_path):
+    prefix = make_dataset(tmp_path / "web", inputs.tokenizer, 5000, receipt=False)
+    check_token_datasets(tiny("cpt", {PREFIX: blend_of(prefix)}))
 
 
 def test_sequence_longer_than_a_dataset_names_both_numbers(tiny, inputs, tmp_path):

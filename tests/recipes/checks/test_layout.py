@@ -6,6 +6,8 @@ from omegaconf import OmegaConf
 from recipes.checks.layout import (
     Layout,
     check_batches,
+    check_context,
+    check_interleaving,
     check_model_split,
     check_pair_padding,
     check_sequence,
@@ -17,8 +19,8 @@ from tests.recipes.checks.conftest import refused
 BATCH_KEYS = ("model.global_batch_size", "model.micro_batch_size")
 
 
-def split(tensor: int = 1, pipeline: int = 1, data: int = 1) -> Layout:
-    return Layout(tensor=tensor, pipeline=pipeline, data=data)
+def split(tensor: int = 1, pipeline: int = 1, data: int = 1, context: int = 1) -> Layout:
+    return Layout(tensor=tensor, pipeline=pipeline, data=data, context=context)
 
 
 def test_what_tensor_pipeline_and_context_leave_is_data_parallel(tiny):
@@ -122,3 +124,42 @@ def test_pairs_are_padded_to_what_the_tensor_ranks_can_share(tiny, multiple):
 def test_a_checkpoint_without_query_groups_is_checked_by_its_heads():
     model = OmegaConf.create({"num_attention_heads": 6, "hidden_size": 192, "ffn_hidden_size": 576, "num_layers": 4})
     check_model_split(model, split(tensor=3))
+
+
+VIRTUAL = {"model.virtual_pipeline_model_parallel_size": 2, "model.global_batch_size": 16, "model.micro_batch_size": 4}
+OVERLAP = {"model.overlap_p2p_comm": True, "model.batch_p2p_comm": False}
+
+
+def test_virtual_stages_need_ranks_to_take_turns_on(tiny):
+    error = refused(check_interleaving, tiny("cpt", VIRTUAL), split())
+    assert "2 virtual stages on 1 pipeline rank" in str(error)
+    assert error.fix == "model.virtual_pipeline_model_parallel_size=null"
+    check_interleaving(tiny("cpt", {"model.virtual_pipeline_model_parallel_size": 1}), split())
+
+
+def test_two_ranks_interleave_only_with_overlapping_messages(tiny):
+    """Seen with megatron-core 0.10.0: with its defaults the gradient norm is 4.8e6."""
+    error = refused(check_interleaving, tiny("cpt", VIRTUAL), split(pipeline=2))
+    assert "two ranks would send both ways in one batch of messages" in str(error)
+    assert error.fix.endswith("or model.overlap_p2p_comm=true model.batch_p2p_comm=false")
+    check_interleaving(tiny("cpt", {**VIRTUAL, **OVERLAP}), split(pipeline=2))
+    check_interleaving(tiny("cpt", VIRTUAL), split(pipeline=4))
+
+
+def test_micro_batches_come_in_whole_rounds(tiny):
+    changes = {**VIRTUAL, **OVERLAP, "model.global_batch_size": 12}
+    error = refused(check_interleaving, tiny("cpt", changes), split(pipeline=2))
+    assert "3 micro batches a rank are no multiple of 2 pipeline ranks" in str(error)
+    assert error.fix.startswith("model.global_batch_size=16\n")
+
+
+def test_context_ranks_need_transformer_engine_and_a_sequence_in_two_pieces_each(tiny):
+    error = refused(check_context, tiny("cpt").model, split(context=2), 256, "model.data.seq_length")
+    assert "context parallel size 2 without Transformer Engine" in str(error)
+    assert error.fix == "model.context_parallel_size=1"
+    fused = tiny("cpt", {"model.transformer_engine": True}).model
+    check_context(fused, split(context=2), 256, "model.data.seq_length")
+    check_context(tiny("cpt").model, split(), 255, "model.data.seq_length")
+    error = refused(check_context, fused, split(context=2), 250, "model.data.seq_length")
+    assert "sequences of 250 tokens cannot be cut into 4 pieces" in str(error)
+    assert error.fix.startswith("model.encoder_seq_length=248\n")

@@ -27,6 +27,27 @@ def test_warm_up_and_constant_steps_leave_room_to_decay(tiny, warmup, constant):
     assert error.fix == "model.optim.sched.warmup_steps=10 model.optim.sched.constant_steps=0"
 
 
+def test_shares_of_the_run_are_counted_as_steps(tiny):
+    changes = {"model.optim.sched.warmup_steps": None, "model.optim.sched.warmup_ratio": 0.95}
+    check_schedule(tiny("cpt", changes), 200)
+    error = refused(check_schedule, tiny("cpt", {**changes, "model.optim.sched.constant_steps": 10}), 200)
+    assert "190 warm-up and 10 constant steps leave nothing of 200 steps" in str(error)
+
+
+@pytest.mark.parametrize("name", ["warmup", "constant"])
+def test_steps_and_share_of_a_phase_are_one_too_many(tiny, name):
+    error = refused(check_schedule, tiny("cpt", {f"model.optim.sched.{name}_ratio": 0.1}), 200)
+    assert f"the schedule has {name}_steps and {name}_ratio" in str(error)
+    assert error.fix.startswith(f"~model.optim.sched.{name}_ratio")
+
+
+def test_the_schedule_is_as_long_as_the_run(tiny):
+    check_schedule(tiny("cpt", {"model.optim.sched.max_steps": 200}), 200)
+    error = refused(check_schedule, tiny("cpt", {"model.optim.sched.max_steps": 1000}), 200)
+    assert "the schedule is for 1000 steps, the run has 200" in str(error)
+    assert error.fix.startswith("~model.optim.sched.max_steps")
+
+
 def test_a_run_without_a_schedule_has_nothing_to_check(tiny):
     check_schedule(tiny("cpt", {"model.optim.sched": None}), 1)
 

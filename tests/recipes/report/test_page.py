@@ -61,10 +61,10 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
         ],
         "corpus": ["435 documents, 359,182 characters, 112,434 tokens.", "empty (3).", "hi-Latn romanized 118 101,733"],
         "fertility": [
-            "Hindi hi-Deva real 2.36 ± 0.04 6.63 2.4 % 1,735 6.8",
+            "base Hindi hi-Deva real 2.36 ± 0.04 6.63 2.4 % 1,735 6.8",
             "training days for 118 billion words",
             "romanized 1.73 3.11",
-            "Hindi: extend the vocabulary, 2.36 tokens a word",
+            "base, Hindi: extend the vocabulary, 2.36 tokens a word",
         ],
         "blend": [
             "cpt: 819,200 tokens drawn",

@@ -79,7 +79,10 @@ def test_scale_sentence_gives_both_sizes():
         ("hi", "Hindi"),
         ("hi-Latn", "Hindi in Latin script"),
         ("en-Latn", "English"),
-        ("mr-Deva", "mr-Deva"),
+        ("bn-Beng", "Bengali"),
+        ("bn-Latn", "Bengali in Latin script"),
+        ("sw-Latn", "Swahili"),
+        ("gom-Deva", "gom-Deva"),
     ],
 )
 def test_language_names(tag, name):

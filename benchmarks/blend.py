@@ -9,9 +9,9 @@ the .bin files are holes. The same is planned once more with each dataset cut in
 `langadapt blend` is the whole verb: receipts found and checked, solved, fragment, plan and page written. Beside it
 megatron-core's own code on the fragment: `build_blending_indices` alone, which every run with a new blend waits for on
 rank 0, and BlendedMegatronDatasetBuilder, which also orders and cuts the documents of each dataset. With many sources
-only the first, on a hundredth of the samples, times a hundred: its time is samples x sources. `langadapt audit`
-counts in the index `build_blending_indices` made what a finished run has read. Each row is a process of its own; CPU
-seconds and the peak of its memory, imports included in the memory alone.
+only the first, on a hundredth of the samples, times a hundred: its time is samples x sources. `langadapt audit` counts
+in the index `build_blending_indices` made what a finished run has read. Each row is a process of its own; CPU seconds
+and the peak of its memory, imports included in the memory alone.
 """
 
 import argparse

@@ -148,7 +148,8 @@ def _lay_over(cfg: DictConfig, path: Path) -> DictConfig:
     """The configuration with the values of a further file, whose keys have been checked; a section may be new."""
     OmegaConf.set_struct(cfg, False)
     try:
-        return cast("DictConfig", OmegaConf.merge(cfg, OmegaConf.load(path)))
+        with open_dict(cfg):  # its keys are known, but the first file need not hold their section
+            return cast("DictConfig", OmegaConf.merge(cfg, OmegaConf.load(path)))
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be laid over the configuration", where=str(error), fix="correct the file at that place"

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -112,16 +113,28 @@ def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
 def become_new_process() -> None:
     """Runs this rank's command line anew under its process id, so that its launcher sees it go on.
 
-    torchrun's store keeps what ranks told each other, under the number of the attempt (torch 2.13,
-    torch/distributed/rendezvous.py, _create_c10d_store): the new ranks meet under the next one.
+    All ranks call it, with their process group still there. The new ones meet at a port of their own, on the machine
+    of rank 0: in the store of the old ones, which torchrun's agent keeps, they would take each other's old addresses
+    for new and wait for ever (torch 2.13, torch/distributed/rendezvous.py, _create_c10d_store).
     """
-    os.environ["TORCHELASTIC_RESTART_COUNT"] = str(int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) + 1)
+    import torch.distributed
+
+    port = [_free_port() if rank() == 0 else 0]
+    torch.distributed.broadcast_object_list(port, src=0)
+    os.environ["MASTER_PORT"] = str(port[0])
+    os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
     for descriptor in Path("/proc/self/fd").iterdir():  # a listening socket that outlived this would never answer
         if (number := int(descriptor.name)) > sys.stderr.fileno():
             with contextlib.suppress(OSError):
                 os.set_inheritable(number, False)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "recipes.cli", *sys.argv[1:]])  # noqa: S606  its own words
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("", 0))
+        return int(listening.getsockname()[1])
 
 
 def last_words(logs: Path, number: int) -> str:

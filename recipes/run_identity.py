@@ -26,6 +26,7 @@ LAYOUT_KEYS = (
     "exp_manager",
     "langadapt.plan",
     "langadapt.draw",
+    "langadapt.monitor",
 )
 FILE_KEYS = (
     "model.restore_from_path",
@@ -66,7 +67,7 @@ def identity(settings: DictConfig, inputs: dict[str, str]) -> str:
         section = OmegaConf.select(copy, parent) if parent else copy
         if OmegaConf.is_dict(section):
             section.pop(name, None)
-    if not copy.get(OWN_SECTION):
+    if not copy.get(OWN_SECTION):  # all in it is layout: as if it were absent
         copy.pop(OWN_SECTION, None)
     if (prefixes := OmegaConf.select(copy, "model.data.data_prefix")) is not None:
         OmegaConf.update(copy, "model.data.data_prefix", _without_paths(prefixes), merge=False)
@@ -86,6 +87,8 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
     """Dotted keys whose values differ, layout keys left out."""
     if path in LAYOUT_KEYS:
         return []
+    if path == OWN_SECTION:
+        before, after = before or {}, after or {}
     if isinstance(before, dict) and isinstance(after, dict):
         keys = sorted(set(before) | set(after))
         return [

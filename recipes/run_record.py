@@ -40,6 +40,7 @@ class RunRecord:
         model: The final .nemo file.
         seen: What the consumed samples held of each dataset (`recipes.audit.Seen`), counted when a run ends or stops.
         phases: The records of a run's phases, in order (`recipes.curriculum`); the other fields then sum them up.
+        monitor: What the forgetting monitor saw: baseline, last reading and change of every curve, and its cost.
     """
 
     stage: str
@@ -58,6 +59,7 @@ class RunRecord:
     model: str | None = None
     seen: list[dict[str, Any]] | None = None
     phases: list[dict[str, Any]] | None = None
+    monitor: dict[str, Any] | None = None
 
     def write(self, folder: Path) -> None:
         """Replaces the folder's record."""

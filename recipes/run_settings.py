@@ -13,6 +13,7 @@ from data_prep import settings
 from recipes.checks.draw import DrawSettings
 from recipes.curriculum import Phase
 from recipes.known_keys import OWN_SECTION
+from recipes.monitor.settings import MonitorSettings
 from recipes.plan.assumptions import Assumptions
 
 
@@ -24,6 +25,7 @@ class RunSettings:
     draw: DrawSettings = field(default_factory=DrawSettings)
     phases: tuple[Phase, ...] = ()
     """Phases of a pre-training or continued pre-training, in order; none: the run is one."""
+    monitor: MonitorSettings = field(default_factory=MonitorSettings)
 
 
 def run_settings(cfg: DictConfig) -> RunSettings:

@@ -14,6 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from data_prep.errors import DataError, LangadaptError, UsageError
 from recipes import audit, checkpoints, checks, config, curriculum, launch, run_identity, run_record
 from recipes.known_keys import Schema
+from recipes.monitor import decisions
+from recipes.monitor.guard import refuse_standing_alarm
 from recipes.run_record import RunRecord
 from recipes.run_settings import run_settings
 from recipes.runtime import ground
@@ -74,6 +76,7 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     if before is not None and before.status == "done" and Path(str(before.model)).exists():
         print(f"{stage.name}: done already, {before.steps} steps, {before.model} (run record {folder})")
         return 0
+    refuse_standing_alarm(settings, folder)
     if launch.is_rank() or layout.processes == 1:
         _run_recorded(stage, settings, configs, folder, lambda: _train(stage, settings))
     else:
@@ -229,6 +232,7 @@ def _run_recorded(
         if finished.seen:
             audit.report(folder, [audit.Seen(**row) for row in finished.seen])
     if finished.status != "done":
+        refuse_standing_alarm(settings, folder)
         raise Stopped(
             f"The run stopped after {finished.steps} of {_steps_wanted(stage.name, settings) or 'all'} steps.",
             where=str(folder),
@@ -271,22 +275,31 @@ def _steps_wanted(name: str, settings: DictConfig) -> int | None:
 def _finish(record: RunRecord, settings: DictConfig, seconds: float) -> RunRecord:
     """Completes the record from the metrics and the checkpoint the run left."""
     folder = Path(settings.exp_manager.explicit_log_dir)
-    curve = run_record.losses(run_record.read_metrics(folder))
+    metrics = run_record.read_metrics(folder)
+    curve = run_record.losses(metrics)
     model = checkpoints.final_model(settings)
     wanted = _steps_wanted(record.stage, settings)
-    is_done = model.exists() and bool(curve) and (wanted is None or curve[-1][0] >= wanted)
+    steps = _steps_done(record.stage, folder, curve)
+    is_done = model.exists() and bool(curve) and (wanted is None or steps >= wanted)
     finished = replace(
         record,
         status="done" if is_done else "running",
-        steps=curve[-1][0] if curve else 0,
+        steps=steps,
         first_loss=curve[0][1] if curve else None,
         last_loss=curve[-1][1] if curve else None,
         seconds=round(seconds, 1),
         model=str(model.resolve()) if is_done else None,
+        monitor=decisions.summary(metrics),
     )
     finished = replace(finished, seen=_seen(folder, finished))
     finished.write(folder)
     return finished
+
+
+def _steps_done(name: str, folder: Path, curve: list[tuple[int, float]]) -> int:
+    """Steps logged, or those of a later checkpoint: log_every_n_steps 10 logs step 84,770 of 84,772 last."""
+    logged, last = curve[-1][0] if curve else 0, checkpoints.last(folder)
+    return max(logged, last[0]) if last and name in ("pretrain", "cpt") else logged
 
 
 def _seen(folder: Path, record: RunRecord) -> list[dict[str, Any]] | None:

@@ -48,11 +48,12 @@ def index_dir(folder: Path, blend: BlendPlan) -> Path:
 
 
 def nemo_fragment(blend: BlendPlan, tokenizer: Path, index_mapping_dir: Path) -> dict[str, Any]:
-    """The keys of NeMo's megatron_gpt_config.yaml that a blend decides."""
+    """The keys of NeMo's megatron_gpt_config.yaml that a blend decides, and the sets our monitor watches."""
     validation = _weighted(blend.validation)
     prefixes = {"train": _weighted(blend.train), "validation": validation, "test": list(validation)}
     data = {"data_prefix": prefixes, "splits_string": None, "index_mapping_dir": str(index_mapping_dir)}
-    return {"model": {"data": data, "tokenizer": tokenizer_keys(tokenizer)}}
+    model = {"data": data, "tokenizer": tokenizer_keys(tokenizer)}
+    return {"model": model, "langadapt": {"monitor": {"sets": list(blend.monitor)}}}
 
 
 def tokenizer_keys(file: Path) -> dict[str, Any]:

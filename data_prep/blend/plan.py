@@ -35,6 +35,7 @@ def plan(datasets: Sequence[Dataset], settings: BlendSettings) -> BlendPlan:
         split: {language: _of_language(datasets, why_not, language, split) for language in shares} for split in SPLITS
     }
     train = _train(by_language["train"], shares, settings)
+    monitor = _monitored([each for own in by_language["heldout"].values() for each in own])
     watched = {language: _watched(own) for language, own in by_language["heldout"].items()}
     why_not |= {
         dataset.prefix: f"held out; validated on is the real text of {language}, at most its {MOST_WATCHED} largest"
@@ -53,6 +54,7 @@ def plan(datasets: Sequence[Dataset], settings: BlendSettings) -> BlendPlan:
         max_epochs_of=settings.max_epochs_of,
         train=train,
         validation=_validation(list(watched.values())),
+        monitor=monitor,
         left_out=tuple(LeftOut(prefix=prefix, why=why) for prefix, why in why_not.items()),
         by_language=_totals(train, lambda entry: primary_language(entry.lang)),
         by_kind=_totals(train, lambda entry: entry.kind),
@@ -214,6 +216,14 @@ def _entry(draw: _Draw, weight: float, settings: BlendSettings, *, raised: bool)
         max_epochs=settings.cap(draw.dataset.source, draw.dataset.kind),
         why=draw.why + more,
     )
+
+
+def _monitored(heldout: Sequence[Dataset]) -> tuple[str, ...]:
+    """Prefixes of what the forgetting monitor reads: the largest datasets of each language and kind."""
+    groups: dict[tuple[str, str], list[Dataset]] = {}
+    for dataset in sorted(heldout, key=lambda dataset: -dataset.tokens):
+        groups.setdefault((dataset.lang, dataset.kind), []).append(dataset)
+    return tuple(each.prefix for _, own in sorted(groups.items()) for each in own[:MOST_WATCHED])
 
 
 def _watched(own: Sequence[Dataset]) -> list[Dataset]:

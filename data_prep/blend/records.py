@@ -83,6 +83,7 @@ class BlendPlan:
     Attributes:
         samples: Of `sequence_length` tokens, that the run draws.
         language_shares: As given, or as `language_method` found them.
+        monitor: Prefixes of the held-out datasets whose loss a run watches, of every source, language and kind.
     """
 
     budget_tokens: int
@@ -95,6 +96,7 @@ class BlendPlan:
     max_epochs_of: dict[str, float]
     train: tuple[Entry, ...]
     validation: tuple[Entry, ...]
+    monitor: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
     by_language: dict[str, Total]
     by_kind: dict[str, Total]

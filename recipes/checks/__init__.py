@@ -23,6 +23,7 @@ from recipes.checks.layout import (
     check_validation_batch,
     layout,
 )
+from recipes.checks.monitor import check_monitor, refuse_monitor
 from recipes.checks.resume import check_layout_change, check_start, schedule_change
 from recipes.checks.schedule import check_alignment_schedule, check_schedule, one_epoch
 from recipes.checks.values import whole
@@ -64,6 +65,7 @@ def check_pretrain(cfg: DictConfig, *, has_gpu: bool) -> None:
     if cfg.model.get("restore_from_path"):
         check_checkpoint(cfg.model, Path(cfg.model.restore_from_path), "model.restore_from_path")
     data.check_token_datasets(cfg)
+    check_monitor(cfg)
 
 
 def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
@@ -71,6 +73,7 @@ def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
 
     The architecture is the checkpoint's, as NeMo-Aligner takes it.
     """
+    refuse_monitor(cfg, "sft")
     key = "model.restore_from_path"
     model = merged_model(cfg, key)
     check_ground(cfg, model, has_gpu=has_gpu)
@@ -91,6 +94,7 @@ def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
 
 def check_dpo(cfg: DictConfig, *, has_gpu: bool) -> None:
     """Refuse a DPO that cannot run; arguments and errors as in `check_pretrain`."""
+    refuse_monitor(cfg, "dpo")
     key = "pretrained_checkpoint.restore_from_path"
     model = merged_model(cfg, key)
     check_ground(cfg, model, has_gpu=has_gpu)

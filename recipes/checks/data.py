@@ -92,7 +92,7 @@ def check_token_datasets(cfg: DictConfig) -> None:
     """
     splits = _splits(cfg)
     sizes = {
-        split: [_dataset(prefix, key, Path(cfg.model.tokenizer.model)) for _, prefix in parts]
+        split: [dataset(prefix, key, Path(cfg.model.tokenizer.model)) for _, prefix in parts]
         for split, (key, parts) in splits.items()
     }
     key, parts = splits["train"]
@@ -115,6 +115,11 @@ def check_token_datasets(cfg: DictConfig) -> None:
             where=key,
             fix=f"model.global_batch_size={max(1, sum(tokens) // needed)} or less, or more text",
         )
+
+
+def training_prefixes(cfg: DictConfig) -> list[str]:
+    """Prefixes of the datasets trained on."""
+    return [prefix for _, prefix in _splits(cfg)["train"][1]]
 
 
 def count_chat_examples(path: str, key: str) -> int:
@@ -207,8 +212,13 @@ def training_share(cfg: DictConfig) -> float:
     return float(parts[0]) / sum(map(float, parts))
 
 
-def _dataset(prefix: str, key: str, tokenizer: Path) -> DatasetSize:
-    """Sizes of a dataset that is whole and made with `tokenizer`."""
+def dataset(prefix: str, key: str, tokenizer: Path) -> DatasetSize:
+    """Sizes of a dataset that is whole and made with `tokenizer`.
+
+    Raises:
+        UsageError: It does not exist.
+        DataError: It is damaged, or was made with another tokenizer.
+    """
     path = Path(prefix)
     missing = [file.name for suffix in (".bin", ".idx") if not (file := append_suffix(path, suffix)).is_file()]
     if missing:

@@ -49,6 +49,7 @@ def sections(collected: Collected) -> View:
         "fertility": report.fertility and views.fertility_view(report.fertility),
         "blends": {name: views.blend_view(blend) for name, blend in (report.blend or {}).items()},
         "runs": [views.run_view(stage, run, collected.curves[stage]) for stage, run in runs.items()],
+        "forgetting": views.forgetting_view(collected.curves.get("cpt", {})),
         "idle_runs": [views.TITLES[stage] for stage in RUNS if stage not in runs],
         "preference": report.dpo
         and report.dpo["reward_margin"]

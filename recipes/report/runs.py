@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recipes import run_record
+from recipes.monitor.decisions import CHANGE
 from recipes.run_record import RunRecord
 
 # The keys of model.dpo that say what the loss is.
@@ -39,7 +40,14 @@ def curves_of(metrics: Sequence[dict[str, float]]) -> dict[str, Curve]:
     for before in ("", "validation "):
         pairs = zip(curves[f"{before}chosen"], curves[f"{before}rejected"], strict=True)
         curves[f"{before}margin"] = [(step, chosen - rejected) for (step, chosen), (_, rejected) in pairs]
+    curves |= {f"change {lang}": _curve(metrics, CHANGE + lang, 1) for lang in monitored_languages(metrics)}
     return {name: curve for name, curve in curves.items() if curve}
+
+
+def monitored_languages(metrics: Sequence[dict[str, float]]) -> list[str]:
+    """Languages the forgetting monitor read; its sets have dots in their names."""
+    names = {key.removeprefix(CHANGE) for entry in metrics for key in entry if key.startswith(CHANGE)}
+    return sorted(name for name in names if "." not in name)
 
 
 def run_facts(record: RunRecord, curves: dict[str, Curve]) -> Facts:

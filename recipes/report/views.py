@@ -1,5 +1,6 @@
 """What the page shows about text and training: each section's figures, charts and tables from its facts."""
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ TITLES = {
     "dpo": "DPO: preference tuning",
 }
 COLOURS = {stage: f"c-{stage}" for stage in RUNS}
+LANGUAGE_COLOURS = ("c-cpt", "c-romanized", "c-base", "c-dpo", "c-sft", "c-prep")
 # NeMo-Aligner's DPO loss before the first update: the policy is the reference, and -log sigmoid(0) is ln 2.
 NO_PREFERENCE = math.log(2)
 
@@ -207,6 +209,26 @@ def preference_view(run: Facts, curves: dict[str, Curve]) -> View:
             span=(0.0, 1.0),
         ),
     }
+
+
+def forgetting_view(curves: dict[str, Curve]) -> View | None:
+    """Each language's distance from its first reading over the run; None where the monitor was off."""
+    langs = [name.removeprefix("change ") for name in curves if name.startswith("change ")]
+    colours = dict(zip(wording.in_order(langs), itertools.cycle(LANGUAGE_COLOURS)))
+    lines = [Line(points=curves[f"change {lang}"], colour=colour) for lang, colour in colours.items()]
+    return (
+        {
+            "key": [(colour, wording.language(lang)) for lang, colour in colours.items()],
+            "svg": charts.line_chart(
+                lines,
+                label="bits per byte of held-out text, per cent from the first reading",
+                unit="% from the start",
+                levels=[(0.0, "where it began")],
+            ),
+        }
+        if lines
+        else None
+    )
 
 
 def bits_view(evaluation: Facts) -> View:

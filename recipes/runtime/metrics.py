@@ -14,6 +14,8 @@ from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from recipes.monitor.decisions import BITS_PER_BYTE, CHANGE, PREFIX, SHARE
+
 LINES_PER_RUN = 20
 
 
@@ -28,8 +30,11 @@ class _RankZeroLogger(Logger):
         """Index, from 0, of the optimizer step that metrics belong to.
 
         NeMo logs `global_step` beside the loss: its own count, whatever Lightning's counter says after a resume
-        (`recipes.runtime.exact_resume`). NeMo-Aligner has no such metric and numbers validation by the step after it.
+        (`recipes.runtime.exact_resume`). NeMo-Aligner has no such metric and numbers validation by the step after it,
+        as the forgetting monitor does, whose first reading comes before any step: index -1.
         """
+        if step is not None and any(key.startswith(PREFIX) for key in values):
+            return step - 1
         if "global_step" in values:
             self._optimizer_step = int(values["global_step"])
         if self._optimizer_step is not None:
@@ -95,7 +100,9 @@ class ConsoleLogger(_RankZeroLogger):
         values = {key.removeprefix("train/"): value for key, value in _numbers(metrics).items()}
         loss = values.get("reduced_train_loss", values.get("loss"))
         done = self.step_of(values, step) + 1
-        if loss is None:
+        if any(key.startswith(PREFIX) for key in values):
+            print(f" monitor at iteration {done} | {_monitor_fields(values)} |", flush=True)
+        elif loss is None:
             self._validation(values, done)
         elif sys.stdout.isatty():
             self._advance(done, loss)
@@ -144,6 +151,14 @@ class ConsoleLogger(_RankZeroLogger):
 def loggers(metrics_path: Path, max_steps: int) -> list[Logger]:
     """The loggers every stage adds to those exp_manager made."""
     return [JsonLinesLogger(metrics_path), ConsoleLogger(max_steps)]
+
+
+def _monitor_fields(values: dict[str, float]) -> str:
+    """Bits per byte of every curve and their distance from its baseline, and what the readings cost so far."""
+    names = [key.removeprefix(CHANGE) for key in values if key.startswith(CHANGE)]
+    curves = [f"{name}: {values[BITS_PER_BYTE + name]:.4f} ({values[CHANGE + name]:+.2f} %)" for name in names]
+    spent = [f"share of time: {values[SHARE]:.4f}"] if SHARE in values else []
+    return " | ".join([f"bits per byte of {curves[0]}", *curves[1:], *spent])
 
 
 def _numbers(metrics: dict[str, Any]) -> dict[str, float]:

@@ -27,6 +27,7 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     from recipes.runtime.blend_index import NoteBlendIndex
     from recipes.runtime.exact_resume import ExactResume
     from recipes.runtime.metrics import loggers
+    from recipes.runtime.monitor import attach
     from recipes.runtime.new_phase import OptimizerStepsGoOn
 
     torch.multiprocessing.set_start_method("spawn", force=True)
@@ -39,6 +40,7 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     elif config.model.get("restore_from_ckpt"):
         config.model.restore_from_ckpt = None  # with it NeMo would count this run's steps and samples from 0 again
     trainer.loggers = [*trainer.loggers, *loggers(metrics_path, config.trainer.max_steps)]
+    attach(trainer, config)
     model = build_model(config, trainer)
     trainer.fit(model)
     if not resume.has_trained:  # killed behind its last step: Lightning leaves such a fit without its end hooks

@@ -36,6 +36,11 @@ def test_values_of_files_fragments_and_overrides_in_that_order(tmp_path):
     assert (cfg.trainer.max_steps, cfg.trainer.log_every_n_steps) == (9, 3)
 
 
+def test_a_fragment_may_bring_our_own_section(tmp_path):
+    fragment = written(tmp_path / "fragment.yaml", "langadapt:\n  monitor:\n    sets: [a]\n")
+    assert load([TINY, fragment], GIVEN, "pretrain").langadapt.monitor.sets == ["a"]
+
+
 def test_interpolations_are_resolved_with_upstreams_functions():
     cfg = load(
         [TINY], [*GIVEN, "model.tensor_model_parallel_size=2", "model.pipeline_model_parallel_size=2"], "pretrain"

@@ -34,6 +34,15 @@ def test_what_a_plan_assumed_is_not_part_of_it() -> None:
     assert len({run_identity.identity(plan, {}) for plan in plans}) == 1
 
 
+def test_watching_a_run_does_not_make_it_another_one() -> None:
+    watched = changed(langadapt__monitor={"sets": ["a"], "every_n_steps": 5})
+    assert run_identity.identity(watched, {}) == run_identity.identity(changed(), {})
+    before, after = (OmegaConf.to_container(settings) for settings in (changed(), watched))
+    assert run_identity.differences(before, after) == []
+    other = changed(langadapt={"some": 1})
+    assert run_identity.identity(other, {}) != run_identity.identity(changed(), {})
+
+
 def test_steps_and_inputs_are_part_of_it() -> None:
     same = run_identity.identity(changed(), {"a.bin": "1"})
     assert run_identity.identity(changed(trainer__max_steps=11), {"a.bin": "1"}) != same
@@ -174,3 +183,10 @@ def test_cpt_without_a_checkpoint_is_refused(prepared, tmp_path, capsys) -> None
 def test_pretrain_with_a_checkpoint_is_refused(pretrain_words, capsys) -> None:
     assert cli.main([*pretrain_words, "model.restore_from_path=some.nemo"]) == 2
     assert "`pretrain` starts from random weights" in capsys.readouterr().err
+
+
+def test_steps_behind_the_last_logged_line_are_told_by_the_last_checkpoint(tmp_path) -> None:
+    (tmp_path / "checkpoints" / "megatron_gpt--val_loss=7.83-step=10-consumed_samples=40.0-last").mkdir(parents=True)
+    assert training._steps_done("cpt", tmp_path, [(3, 8.0), (9, 7.8)]) == 10
+    assert training._steps_done("cpt", tmp_path, [(12, 7.8)]) == 12
+    assert training._steps_done("cpt", tmp_path / "none", []) == 0

@@ -49,6 +49,13 @@ def test_the_fragment_has_nemos_keys_and_absolute_paths(copy: Layout) -> None:
     }
 
 
+def test_the_fragment_names_every_held_out_set_for_the_monitor(copy: Layout) -> None:
+    """Also of kinds that nothing is validated on: what a run forgets, or learns, shows in each."""
+    fragment = yaml.safe_load(run(copy).read_text())
+    names = (EN, HI, "small.hi-Latn.romanized")
+    assert fragment["langadapt"] == {"monitor": {"sets": [str(copy.prefix(name, "heldout")) for name in names]}}
+
+
 def test_the_plan_tells_what_the_fragment_cannot(copy: Layout) -> None:
     document = json.loads(run(copy).with_suffix(".json").read_text())
     assert document["budget_tokens"] == 2000

@@ -131,6 +131,17 @@ def nemo_lines(losses: list[float], every: int) -> list[dict[str, Any]]:
     return lines
 
 
+def monitor_lines(changes: dict[str, list[float]], every: int) -> list[dict[str, Any]]:
+    """Lines as the forgetting monitor logs them: the first before any step; a language and a set of it each."""
+    readings = zip(*changes.values(), strict=True)
+    return [
+        {"step": number * every - 1}
+        | {f"monitor/change/{lang}": change for lang, change in zip(changes, row, strict=True)}
+        | {f"monitor/change/sample.{lang}.real": change for lang, change in zip(changes, row, strict=True)}
+        for number, row in enumerate(readings)
+    ]
+
+
 def aligner_lines(losses: list[float], every: int, extra: list[dict[str, float]] | None = None) -> list[dict[str, Any]]:
     """Lines as NeMo-Aligner logs them: validation carries the number of steps done."""
     lines: list[dict[str, Any]] = []
@@ -247,7 +258,8 @@ def demo(tmp_path: Path) -> Path:
     write_blend(work / "blend", "base", 1_228_800, {"en": 0.9, "hi": 0.1}, ("real",))
     write_blend(work / "blend", "cpt", 819_200, {"en": 0.5, "hi": 0.5}, ("real", "translated", "romanized"))
     write_run(work / "base", "pretrain", (1, 1, 1), 142.5, nemo_lines(falling(300, 8.331, 4.612, 1), 100))
-    write_run(work / "cpt", "cpt", (2, 1, 1), 167.2, nemo_lines(falling(200, 6.127, 4.058, 2), 50))
+    watched = monitor_lines({"en-Latn": [0.0, 2.5, 4.0], "hi-Deva": [0.0, -20.0, -36.0]}, 100)
+    write_run(work / "cpt", "cpt", (2, 1, 1), 167.2, nemo_lines(falling(200, 6.127, 4.058, 2), 50) + watched)
     write_run(work / "sft", "sft", (1, 1, 1), 71.4, aligner_lines(falling(60, 4.903, 3.441, 3), 20))
     write_run(
         work / "dpo", "dpo", (1, 1, 1), 64.9, aligner_lines(falling(30, math.log(2), 0.281, 4), 15, rewards(30)),

@@ -104,6 +104,14 @@ def test_validation_is_placed_after_the_steps_it_saw(demo):
     assert curves["sft"]["loss"][0][0] == 1
 
 
+def test_the_monitors_curves_are_the_languages_from_before_the_first_step(demo):
+    curves = facts.collect(demo).curves["cpt"]
+    assert {name: curve for name, curve in curves.items() if name.startswith("change ")} == {
+        "change en-Latn": [(0, 0.0), (100, 2.5), (200, 4.0)],
+        "change hi-Deva": [(0, 0.0), (100, -20.0), (200, -36.0)],
+    }
+
+
 def test_bits_per_byte_come_with_errors_and_what_was_read(demo):
     hindi = report(demo)["bits_per_byte"]["hi-Deva"]
     assert (hindi["base"], hindi["cpt"], hindi["dpo"]) == (2.912, 1.874, 1.902)

@@ -71,7 +71,11 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
             "English 50 % Hindi 50 % Tokens drawn by language",
             "sample.en-Latn.real 27 % 50 % 0.500 27,604 409,600 14.84",
         ],
-        "training": ["cpt TP 2 · PP 1 · DP 1 200 6.127 4.058 4.868 → 4.178 2 min 47 s portable, cpu"],
+        "training": [
+            "CPT: what it learns and forgets Hindi English",
+            "where it began",
+            "cpt TP 2 · PP 1 · DP 1 200 6.127 4.058 4.868 → 4.178 2 min 47 s portable, cpu",
+        ],
         "preference": [
             "At the last step the margin is 4.25 nats and 88 % of the pairs are won;",
             "on pairs kept aside it is 4.25 nats and 88 %.",
@@ -211,6 +215,12 @@ def test_on_the_container_nothing_was_patched(demo):
     text = section(render(demo), "ground")
     assert "Ground: container. Device: NVIDIA A100-SXM4-80GB. Nothing was patched." in text
     assert "git commit" not in text
+
+
+def test_without_readings_nothing_is_said_of_forgetting(demo):
+    metrics = demo / "cpt" / "record" / "metrics.jsonl"
+    metrics.write_text("".join(line + "\n" for line in metrics.read_text().splitlines() if "monitor" not in line))
+    assert "what it learns and forgets" not in render(demo)
 
 
 def test_the_level_of_no_preference_is_drawn_only_for_the_plain_dpo_loss(demo):

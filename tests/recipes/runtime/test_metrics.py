@@ -1,6 +1,7 @@
 """Metrics of NeMo and of NeMo-Aligner land on the right step, in the file and on the terminal."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,12 @@ def test_aligners_validation_belongs_to_the_step_before_its_number(lines) -> Non
     assert [entry["step"] for entry in entries] == [0, 0]
 
 
+def test_the_monitors_step_is_its_own_and_its_first_reading_comes_before_any() -> None:
+    logger = JsonLinesLogger(Path("unused"))
+    logger.step_of({"global_step": 3.0}, 3)
+    assert [logger.step_of({"monitor/seconds": 1.0}, step) for step in (0, 8)] == [-1, 7]
+
+
 def test_what_is_no_number_is_left_out(lines) -> None:
     (entry,) = lines(({"train/loss": 1.0, "note": "text"}, 3))
     assert set(entry) == {"step", "time", "train/loss"}
@@ -48,6 +55,18 @@ def test_validation_gets_a_line_of_its_own(capsys) -> None:
     logger = ConsoleLogger(max_steps=10)
     logger.log_metrics({"val/loss": 0.5}, 4)
     assert capsys.readouterr().out == " validation at iteration 4 | lm loss: 0.5000 |\n"
+
+
+def test_the_monitor_gets_a_line_of_its_own(capsys) -> None:
+    logger = ConsoleLogger(max_steps=10)
+    names = {"en-Latn": (2.0, 0.0), "hi-Deva": (1.5, -25.0)}
+    values = {f"monitor/bits_per_byte/{name}": bits for name, (bits, _) in names.items()}
+    values |= {f"monitor/change/{name}": change for name, (_, change) in names.items()}
+    logger.log_metrics({**values, "monitor/share": 0.0123}, 4)
+    assert capsys.readouterr().out == (
+        " monitor at iteration 4 | bits per byte of en-Latn: 2.0000 (+0.00 %) | hi-Deva: 1.5000 (-25.00 %)"
+        " | share of time: 0.0123 |\n"
+    )
 
 
 def test_a_terminal_gets_a_progress_bar(monkeypatch, capsys) -> None:

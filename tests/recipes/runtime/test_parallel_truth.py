@@ -3,6 +3,7 @@
 Every run starts from the same .nemo, sees the same samples and ends after 24 steps, in fp32 over gloo. One process is
 the reference. A resumed run of the same layout repeats its losses exactly; across layouts sums are taken in another
 order, and Adam amplifies the rounding: 1.5e-5 was measured after 20 steps (docs/portable_ground.md).
+The forgetting monitor reads held-out sets in the same runs: it has to say the same under every layout, too.
 """
 
 import os
@@ -46,6 +47,8 @@ def command(prepared, small_base):
             f"trainer.max_steps={STEPS}",
             "trainer.val_check_interval=8",
             "model.optim.sched.warmup_steps=2",
+            "langadapt.monitor.every_n_steps=8",
+            "langadapt.monitor.sequences=3",
             f"model.restore_from_path={small_base}",
             f"trainer.devices={devices}",
             "model.tensor_model_parallel_size=1",
@@ -71,6 +74,12 @@ def reference(reference_run) -> list[float]:
 
 
 @pytest.fixture(scope="module")
+def reference_readings(reference_run) -> dict[str, list[float]]:
+    """What the monitor read in it."""
+    return readings(reference_run)
+
+
+@pytest.fixture(scope="module")
 def killed_in_one_process(command, tmp_path_factory) -> Path:
     """A run folder left by a kill -9 between the checkpoint of step 8 and the end."""
     folder = tmp_path_factory.mktemp("killed")
@@ -83,6 +92,23 @@ def losses(folder: Path) -> list[float]:
     curve = run_record.losses(run_record.read_metrics(folder))
     assert [step for step, _ in curve] == list(range(1, STEPS + 1))
     return [loss for _, loss in curve]
+
+
+def readings(folder: Path) -> dict[str, list[float]]:
+    """Bits per byte of every curve, and its change in per cent, before step 1 and after 8, 16 and 24."""
+    entries = [entry for entry in run_record.read_metrics(folder) if "monitor/seconds" in entry]
+    assert [entry["step"] + 1 for entry in entries] == [0, 8, 16, 24]
+    names = [name for name in entries[0] if name.startswith(("monitor/bits_per_byte/", "monitor/change/"))]
+    assert {f"monitor/change/{lang}" for lang in ("en-Latn", "hi-Deva", "hi-Latn")} < set(names)
+    return {name: [entry[name] for entry in entries] for name in names}
+
+
+def assert_same_readings(found: dict[str, list[float]], expected: dict[str, list[float]]) -> None:
+    """Within the tolerance of the losses; the changes are per cent."""
+    assert found.keys() == expected.keys()
+    for name, values in found.items():
+        scale = 100 if name.startswith("monitor/change/") else 1
+        assert values == pytest.approx(expected[name], abs=scale * ACROSS_LAYOUTS, rel=0), name
 
 
 def kill_after_step(words: list[str], folder: Path, step: int) -> None:
@@ -105,12 +131,30 @@ def kill_after_step(words: list[str], folder: Path, step: int) -> None:
 
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "one process"])
-def test_every_layout_gives_the_losses_of_one_process(layout, command, langadapt, reference, tmp_path) -> None:
+def test_every_layout_gives_the_losses_of_one_process(
+    layout, command, langadapt, reference, reference_readings, tmp_path
+) -> None:
     langadapt(*command(layout, tmp_path))
     assert losses(tmp_path) == pytest.approx(reference, abs=ACROSS_LAYOUTS, rel=0)
+    assert_same_readings(readings(tmp_path), reference_readings)
     record = run_record.read(tmp_path)
     assert record.status == "done"
     assert record.layout["tensor"] * record.layout["pipeline"] * record.layout["data"] == 2
+
+
+def test_the_monitor_leaves_the_losses_as_they_are(command, langadapt, tmp_path) -> None:
+    """Bit for bit, with dropout: a reading that drew random numbers would change every later step."""
+
+    def curve(name: str, *overrides: str) -> list[tuple[int, float]]:
+        short = ("trainer.max_steps=6", "trainer.val_check_interval=6", "model.hidden_dropout=0.2")
+        langadapt(*command("one process", tmp_path / name), *short, *overrides)
+        return run_record.losses(run_record.read_metrics(tmp_path / name))
+
+    watched, alone = curve("watched", "langadapt.monitor.every_n_steps=2"), curve("alone", "langadapt.monitor.sets=[]")
+    assert watched == alone
+    assert len(alone) == 6
+    assert run_record.read(tmp_path / "watched").monitor["readings"] == 4
+    assert run_record.read(tmp_path / "alone").monitor is None
 
 
 def test_ranks_started_by_torchrun_are_the_same_run(command, reference, tmp_path) -> None:
@@ -130,11 +174,13 @@ def test_ranks_started_by_torchrun_are_the_same_run(command, reference, tmp_path
 
 
 def test_resume_after_a_kill_repeats_the_uninterrupted_losses(
-    command, langadapt, reference, killed_in_one_process, tmp_path
+    command, langadapt, reference, reference_readings, killed_in_one_process, tmp_path
 ) -> None:
     folder = shutil.copytree(killed_in_one_process, tmp_path / "run")
-    langadapt(*command("one process", folder))
+    said = langadapt(*command("one process", folder)).stdout
     assert losses(folder) == reference
+    assert readings(folder) == reference_readings
+    assert said.count(" monitor at iteration 0 ") == 0  # the baseline is the first run's
 
 
 def test_resume_when_fewer_batches_are_left_than_steps_are_done(command, langadapt, reference, tmp_path) -> None:
@@ -145,11 +191,12 @@ def test_resume_when_fewer_batches_are_left_than_steps_are_done(command, langada
 
 
 def test_a_checkpoint_of_one_process_resumes_at_tp_2(
-    command, langadapt, reference, killed_in_one_process, tmp_path
+    command, langadapt, reference, reference_readings, killed_in_one_process, tmp_path
 ) -> None:
     folder = shutil.copytree(killed_in_one_process, tmp_path / "run")
     langadapt(*command("TP=2", folder))
     assert losses(folder) == pytest.approx(reference, abs=ACROSS_LAYOUTS, rel=0)
+    assert_same_readings(readings(folder), reference_readings)
 
 
 def test_a_checkpoint_of_tp_2_resumes_in_one_process(command, langadapt, reference, tmp_path) -> None:

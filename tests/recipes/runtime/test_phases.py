@@ -14,6 +14,7 @@ from recipes import cli, run_record
 from recipes.runtime.new_phase import carry_steps
 from tests.conftest import CONFIGS, REPOSITORY, SMALL_MODEL, SMALL_RUN
 from tests.recipes.runtime import hand_made
+from tests.recipes.test_audit import leave_run
 
 MAIN, ANNEAL = 6, 4
 ACROSS_LAYOUTS = 5e-5
@@ -113,6 +114,14 @@ def test_a_finished_run_is_not_trained_again_and_another_one_is_refused(run, wor
     assert cli.main([*words(run), "model.optim.weight_decay=0.2"]) == 2
     message = capsys.readouterr().err
     assert "holds a cpt run of another config or other inputs; changed: model.optim.weight_decay" in message
+
+
+def test_the_folder_of_a_run_without_phases_is_refused(words, tmp_path, capsys):
+    leave_run(tmp_path, steps=1)
+    assert cli.main(words(tmp_path)) == 2
+    message = capsys.readouterr().err
+    assert "The run folder holds a cpt run without phases." in message
+    assert f"exp_manager.explicit_log_dir={tmp_path}-2" in message
 
 
 def test_groups_without_a_count_are_left_alone():

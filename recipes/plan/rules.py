@@ -7,6 +7,8 @@ from recipes.checks.checkpoint import check_checkpoint
 from recipes.checks.layout import (
     Layout,
     check_batches,
+    check_context,
+    check_interleaving,
     check_model_split,
     check_pair_padding,
     check_sequence,
@@ -37,7 +39,9 @@ def check(inputs: Inputs, cluster: Cluster) -> Layout:
     check_batches(cfg, cut, keys.global_batch, keys.micro_batch)
     check_sequence(model, whole(cfg, keys.sequence), keys.sequence)
     _check_recompute(model)
-    _check_virtual(inputs, cut)
+    _check_reference(inputs)
+    check_interleaving(cfg, cut)
+    check_context(model, cut, whole(cfg, keys.sequence), keys.sequence)
     if inputs.schema == "sft":
         check_validation_batch(cfg, cut)
     if inputs.schema == "dpo":
@@ -65,33 +69,16 @@ def _check_recompute(model: DictConfig) -> None:
         )
 
 
-def _check_virtual(inputs: Inputs, cut: Layout) -> None:
-    """Virtual stages: of a pipeline, in rounds of whole micro batches, and not with NeMo-Aligner's DPO."""
-    virtual = inputs.model.get("virtual_pipeline_model_parallel_size") or 1
-    if virtual == 1:
-        return
+def _check_reference(inputs: Inputs) -> None:
+    """NeMo-Aligner's DPO swaps the weights of one model, which virtual stages are several of."""
     key = "model.virtual_pipeline_model_parallel_size"
-    where = f"{key}={virtual}"
-    if inputs.schema == "dpo":
+    virtual = inputs.model.get("virtual_pipeline_model_parallel_size") or 1
+    if inputs.schema == "dpo" and virtual > 1:
         raise UsageError(
             "NeMo-Aligner's DPO knows no virtual pipeline stages",
-            where=where,
+            where=f"{key}={virtual}",
             why="it swaps the reference's weights in and out of one model (nemo_aligner/utils/utils.py)",
             fix=f"{key}=null",
-        )
-    if cut.pipeline == 1:
-        raise UsageError(
-            "virtual pipeline stages without a pipeline",
-            where=f"{where}, model.pipeline_model_parallel_size=1",
-            fix=f"{key}=null\nor model.pipeline_model_parallel_size=2",
-        )
-    batches = whole(inputs.cfg, inputs.keys.global_batch) // (whole(inputs.cfg, inputs.keys.micro_batch) * cut.data)
-    if batches % cut.pipeline:
-        raise UsageError(
-            f"{batches} micro batches a step are no whole rounds of {cut.pipeline} pipeline stages",
-            where=f"{where}, {inputs.keys.micro_batch}",
-            why="the interleaved schedule passes micro batches on in groups of as many as there are stages",
-            fix=f"{key}=null\nor another {inputs.keys.global_batch}",
         )
 
 

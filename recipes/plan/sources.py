@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from data_prep.blend.records import Entry
 from data_prep.indexed_dataset import read_size
 from data_prep.layout import append_suffix
-from recipes.checks.data import PREFIX_KEY, parse_blend, training_share
+from recipes.checks.data import PREFIX_KEY, parse_blend, training_blend, training_share
 from recipes.plan.inputs import SECTION, Inputs, existing
 from recipes.run_record import read_json
 
@@ -49,8 +49,7 @@ def of_tokens(inputs: Inputs, configs: list[Path], tokens: int) -> list[Source]:
     if value is None:
         inputs.notes.append(f"{PREFIX_KEY}: not set; epochs are known once the fragment of `langadapt blend` is given")
         return []
-    blend = parse_blend(value.train if OmegaConf.is_dict(value) else value, PREFIX_KEY)
-    share = training_share(inputs.cfg)
+    (_, blend), share = training_blend(inputs.cfg), training_share(inputs.cfg)
     entries: dict[str, Entry] = {}
     for plan in _blend_plans(configs):
         entries |= {entry["prefix"]: Entry(**entry) for entry in plan["train"]}

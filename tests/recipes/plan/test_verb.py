@@ -111,14 +111,14 @@ def test_where_nothing_fits_it_says_what_else_to_change(plan, tmp_path):
         (["nodes=16", "trainer.devices=4"], "nodes=16 means all 8 cards of each"),
         (["model.activations_checkpoint_granularity=most"], "activations_checkpoint_granularity is most"),
         (["model.activations_checkpoint_granularity=full"], "full recomputation needs a method and a number of layers"),
-        (["model.virtual_pipeline_model_parallel_size=2"], "virtual pipeline stages without a pipeline"),
+        (["model.virtual_pipeline_model_parallel_size=2"], "2 virtual stages on 1 pipeline rank"),
         (
             [
                 "model.virtual_pipeline_model_parallel_size=2",
                 "model.pipeline_model_parallel_size=4",
                 "model.micro_batch_size=24",
             ],
-            "3 micro batches a step are no whole rounds of 4 pipeline stages",
+            "3 micro batches a rank are no multiple of 4 pipeline ranks",
         ),
         (["cluster=b200"], "no cluster b200"),
         (["nodes=0"], "nodes is 0, the least is 1"),

@@ -117,10 +117,12 @@ def make_inputs(
 ) -> Inputs:
     """Files for a run; `tensor` is the tensor parallel size the checkpoint was saved with."""
     tokenizer = tokenizer or make_tokenizer(folder / "tokenizer.model")
+    inside = {**tokenizer_keys(tokenizer), "model": f"nemo:0a1b2c_tokenizer{tokenizer.suffix}"}
+    part = model_part(model, tensor_model_parallel_size=tensor, tokenizer=inside)
     return Inputs(
         tokenizer=tokenizer,
         prefix=make_dataset(folder / "web.hi-Deva.real_text_document", tokenizer, tokens),
-        nemo=make_nemo(folder / "base.nemo", model_part(model, tensor_model_parallel_size=tensor), tokenizer),
+        nemo=make_nemo(folder / "base.nemo", part, tokenizer),
         chat=make_jsonl(folder / "sft.jsonl", CHAT, examples),
         pairs=make_jsonl(folder / "dpo.jsonl", PAIR, examples),
     )

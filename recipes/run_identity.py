@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from data_prep.files import sha256_file
 from data_prep.layout import receipt_path
 from recipes import config
+from recipes.known_keys import OWN_SECTION
 
 # Keys that say how a run is laid out over devices, not what it computes: a run may resume with others.
 LAYOUT_KEYS = (
@@ -23,6 +24,7 @@ LAYOUT_KEYS = (
     "model.dpo.log_prob_forward_micro_batch_size",
     "model.make_vocab_size_divisible_by",
     "exp_manager",
+    "langadapt.stop",
 )
 FILE_KEYS = (
     "model.restore_from_path",
@@ -36,8 +38,13 @@ FILE_KEYS = (
 def input_hashes(settings: DictConfig) -> dict[str, str]:
     """SHA-256 of every file a run reads; a token dataset stands for itself by its receipt."""
     paths = [Path(value) for key in FILE_KEYS if isinstance(value := OmegaConf.select(settings, key), str)]
-    paths += [_dataset_file(text) for text in _strings(OmegaConf.select(settings, "model.data.data_prefix"))]
+    paths += [_dataset_file(prefix) for prefix in data_prefixes(settings)]
     return {str(path): sha256_file(path) for path in sorted(set(paths)) if path.is_file()}
+
+
+def data_prefixes(settings: DictConfig) -> list[str]:
+    """Every dataset `model.data.data_prefix` names."""
+    return list(_strings(OmegaConf.select(settings, "model.data.data_prefix")))
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -58,8 +65,12 @@ def identity(settings: DictConfig, inputs: dict[str, str]) -> str:
     """Hash of what a run computes from what, whatever the layout and wherever the files lie."""
     copy = DictConfig(OmegaConf.to_container(settings, resolve=True))
     for key in (*LAYOUT_KEYS, *FILE_KEYS, "model.data.index_mapping_dir"):
-        if OmegaConf.select(copy, key) is not None:
-            OmegaConf.update(copy, key, None)
+        parent, _, name = key.rpartition(".")
+        section = OmegaConf.select(copy, parent) if parent else copy
+        if OmegaConf.is_dict(section):
+            section.pop(name, None)
+    if not copy.get(OWN_SECTION):
+        copy.pop(OWN_SECTION, None)
     if (prefixes := OmegaConf.select(copy, "model.data.data_prefix")) is not None:
         OmegaConf.update(copy, "model.data.data_prefix", _without_paths(prefixes), merge=False)
     return config.config_hash(DictConfig({"settings": copy, "inputs": sorted(inputs.values())}))

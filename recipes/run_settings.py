@@ -4,18 +4,21 @@ Upstream's mains never look at it, so they still accept the file. Each part is a
 steers; this module only joins them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
 from data_prep import settings
 from recipes.known_keys import OWN_SECTION
+from recipes.stopping import StopSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """Our own settings of a training run."""
+
+    stop: StopSettings = field(default_factory=StopSettings)
 
 
 def run_settings(cfg: DictConfig) -> RunSettings:

@@ -1,6 +1,5 @@
 """What the four training verbs share: check, refuse or skip, start the ranks, keep the record."""
 
-import contextlib
 import importlib
 import os
 import time
@@ -12,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from data_prep.errors import LangadaptError, UsageError
-from recipes import checkpoints, checks, config, launch, run_identity, run_record
+from recipes import checkpoints, checks, config, index_files, launch, run_identity, run_record, stopping
 from recipes.known_keys import Schema
 from recipes.run_record import RunRecord
 from recipes.run_settings import run_settings
@@ -52,9 +51,11 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     run_settings(settings)
     if settings.trainer.accelerator == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a GPU that is there would be half used: NeMo moves batches to it
+    folder = Path(settings.exp_manager.explicit_log_dir)
     if launch.is_child():
-        _train(stage, settings)
-        return 0
+        launch.die_with_parent()
+        return _train_as_child(stage, settings)
+    os.environ[stopping.STARTED] = str(time.time())
     leads = launch.rank() == 0  # of ranks something else started, one reads and hashes the inputs for all
     if leads:
         stage.check(settings, has_gpu=_has_gpu())
@@ -64,11 +65,12 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
         print(config.as_yaml(settings))
         print(f"{stage.name}: {layout.processes} ranks ({layout}); config is sound, nothing was started")
         return 0
-    folder = Path(settings.exp_manager.explicit_log_dir)
     before = _earlier_run(settings, folder) if leads else run_record.read(folder)
     if before is not None and before.status == "done" and Path(str(before.model)).exists():
         print(f"{stage.name}: done already, {before.steps} steps, {before.model} (run record {folder})")
         return 0
+    if leads:
+        stopping.refuse_stop_file(folder)
     if launch.is_rank() or layout.processes == 1:
         _run_recorded(stage, settings, configs, folder, lambda: _train(stage, settings))
     else:
@@ -86,11 +88,22 @@ def _has_gpu() -> bool:
 
 def _train(stage: Stage, settings: DictConfig) -> None:
     """The work of one rank."""
-    ground.prepare()
-    ground.quiet_nemo()
-    module, function = stage.driver.split(":")
-    train = getattr(importlib.import_module(module), function)
-    train(settings, Path(settings.exp_manager.explicit_log_dir) / run_record.METRICS_NAME)
+    folder = Path(settings.exp_manager.explicit_log_dir)
+    with stopping.listening(folder):
+        ground.prepare()
+        ground.quiet_nemo()
+        module, function = stage.driver.split(":")
+        train = getattr(importlib.import_module(module), function)
+        train(settings, folder / run_record.METRICS_NAME)
+
+
+def _train_as_child(stage: Stage, settings: DictConfig) -> int:
+    """The work of a rank whose parent process says what became of the run."""
+    try:
+        _train(stage, settings)
+    except stopping.Diverged:
+        return stopping.Diverged.exit_code
+    return 0
 
 
 def _earlier_run(settings: DictConfig, folder: Path) -> RunRecord | None:
@@ -132,19 +145,39 @@ def _run_recorded(
         return
     with run_record.lock(folder):
         record = _begin(stage, settings, configs, folder)
-        for line in checkpoints.tidy(folder):
+        for line in [*checkpoints.tidy(folder), *index_files.tidy(settings)]:
             print(f"{stage.name}: {line}")
+        stopping.forget(folder)
         start = time.time()
-        with contextlib.suppress(SystemExit):  # NeMo's preemption callback leaves so, after saving a checkpoint
-            train()
+        with stopping.listening(folder):
+            _train_or_diverge(folder, train)
         finished = _finish(record, settings, record.seconds + time.time() - start)
     if finished.status != "done":
-        raise Stopped(
-            f"The run stopped after {finished.steps} of {_steps_wanted(stage.name, settings) or 'all'} steps.",
-            where=str(folder),
-            fix="start the same command again: it continues from the last checkpoint",
-        )
+        raise _stopped(folder, f"{finished.steps} of {_steps_wanted(stage.name, settings) or 'all'} steps")
     print(f"{stage.name}: {finished.steps} steps in {finished.seconds:.0f} s, loss {_span(finished)}, {finished.model}")
+
+
+def _train_or_diverge(folder: Path, train: Callable[[], None]) -> None:
+    """Trains; of ranks in processes of their own, says what a diverging one has left as its reason."""
+    try:
+        train()
+    except launch.RankFailed:
+        ending = stopping.read_ending(folder)
+        if ending is None or not ending.fault:
+            raise
+        fault = dict(ending.fault)
+        raise stopping.Diverged(fault.pop("what"), **fault) from None
+
+
+def _stopped(folder: Path, progress: str) -> Stopped:
+    """The error of a run that ended before its last step, with what asked it to and what it left."""
+    ending, last = stopping.read_ending(folder), checkpoints.newest(folder)
+    asked = f", asked by {ending.reason}" if ending and ending.reason else ""
+    return Stopped(
+        f"The run stopped after {progress}{asked}.",
+        where=str(last or folder),
+        fix="start the same command again: it continues from the last checkpoint",
+    )
 
 
 def _begin(stage: Stage, settings: DictConfig, configs: list[Path], folder: Path) -> RunRecord:

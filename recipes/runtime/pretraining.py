@@ -1,5 +1,6 @@
 """Pre-training and continued pre-training with NeMo's MegatronGPTModel."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,17 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     from recipes.checkpoints import final_model
     from recipes.runtime.exact_resume import ExactResume
     from recipes.runtime.metrics import loggers
+    from recipes.runtime.stopping import StopCallback, Stopper, StopTraining, WeightCheck, without_upstream_stops
 
     torch.multiprocessing.set_start_method("spawn", force=True)
-    resume = ExactResume()
-    trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=[resume])
-    exp_manager(trainer, config.exp_manager)
+    resume, stopper = ExactResume(), Stopper(config)
+    callbacks = [resume, StopCallback(stopper), WeightCheck(stopper)]
+    trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=callbacks)
+    exp_manager(trainer, without_upstream_stops(config.exp_manager))
     trainer.loggers = [*trainer.loggers, *loggers(metrics_path, config.trainer.max_steps)]
     model = build_model(config, trainer)
-    trainer.fit(model)
+    with contextlib.suppress(StopTraining):
+        trainer.fit(model)
     if not resume.has_trained:  # killed behind its last step: Lightning leaves such a fit without its end hooks
         model.save_to(str(final_model(config)))
 

@@ -70,7 +70,7 @@ def set_aside(folder: Path, step: int) -> list[Path]:
     Returns:
         Where they are now.
     """
-    bad = [path for path in _finished(folder) if _step(path) >= step]
+    bad = sorted(path for path in _finished(folder) if _step(path) >= step)
     target = folder / DIVERGED
     if bad:
         target.mkdir(exist_ok=True)

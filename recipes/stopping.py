@@ -211,7 +211,14 @@ def obeyed(folder: Path, reason: str) -> None:
 
 
 def diverged(folder: Path, what: str, last_good: Path | None, set_aside: list[Path]) -> Diverged:
-    """The error of a run that must not go on, and its note; says where to go on from."""
+    """The error of a run that must not go on, left as its ending, too; says where to go on from.
+
+    Args:
+        folder: The run folder.
+        what: Step and fault.
+        last_good: The newest checkpoint not set aside.
+        set_aside: Where later ones are now.
+    """
     aside = f"; checkpoints from then on are in {set_aside[0].parent}" if set_aside else ""
     again = f"start the same command again: it goes on from {last_good.name if last_good else 'the beginning'}"
     error = Diverged(
@@ -220,7 +227,7 @@ def diverged(folder: Path, what: str, last_good: Path | None, set_aside: list[Pa
         why="Everything trained from here on would be lost.",
         fix=f"{again}; the same end again means data or rate are at fault, not a machine\n"
         f"exp_manager.explicit_log_dir={folder}-2 and a lower model.optim.lr or gradient_clip_val: another run\n"
-        "langadapt.stop.max_loss_increase=null if the loss is meant to rise",
+        "langadapt.stop.max_loss_increase=4 or null if the loss is a number and meant to rise",
     )
     Ending(fault={"what": error.what, "where": error.where, "why": error.why, "fix": error.fix}).write(folder)
     return error

@@ -20,6 +20,7 @@ from recipes.checks.layout import (
     check_validation_batch,
     layout,
 )
+from recipes.checks.resume import check_resume
 from recipes.checks.schedule import check_alignment_schedule, check_schedule, one_epoch
 from recipes.checks.values import whole
 
@@ -43,6 +44,7 @@ def check_pretrain(cfg: DictConfig, *, has_gpu: bool) -> None:
     check_batches(cfg, cut, "model.global_batch_size", "model.micro_batch_size")
     check_sequence(cfg.model, whole(cfg, "model.data.seq_length"), "model.data.seq_length")
     check_schedule(cfg, whole(cfg, "trainer.max_steps"))
+    check_resume(cfg, "pretrain")
     data.check_tokenizer(cfg)
     if cfg.model.get("restore_from_path"):
         check_checkpoint(cfg.model, Path(cfg.model.restore_from_path), "model.restore_from_path")
@@ -68,6 +70,7 @@ def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
     epoch = one_epoch(cfg, _count_sft(cfg, train), f"{train}.global_batch_size")
     one_epoch(cfg, _count_sft(cfg, validation), f"{validation}.global_batch_size")
     check_alignment_schedule(cfg, "sft", epoch)
+    check_resume(cfg, "sft")
 
 
 def check_dpo(cfg: DictConfig, *, has_gpu: bool) -> None:
@@ -86,6 +89,7 @@ def check_dpo(cfg: DictConfig, *, has_gpu: bool) -> None:
     epoch = one_epoch(cfg, pairs["train"], "model.global_batch_size")
     one_epoch(cfg, pairs["validation"], "model.global_batch_size")
     check_alignment_schedule(cfg, "dpo", epoch)
+    check_resume(cfg, "dpo")
 
 
 def _count_sft(cfg: DictConfig, part: str) -> int:

@@ -27,3 +27,11 @@ class ExactResume(Callback):
         loop.batch_progress.current.reset()
         loop.batch_progress.total.ready = trainer.global_step
         loop._batches_that_stepped = trainer.global_step  # noqa: SLF001
+
+    def on_train_batch_start(self, trainer: Trainer, *_batch: Any) -> None:
+        """The restart is over: NeMo's loop leaves out a validation that is due while it lasts.
+
+        It is meant for the step resumed from, which has had its own, but lasts to the end of the first step after it
+        (nemo/utils/exp_manager.py, SkipResumeTrainingValidationLoop); with it went that step's checkpoint.
+        """
+        trainer.fit_loop.epoch_loop.restarting = False

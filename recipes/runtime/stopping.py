@@ -76,7 +76,7 @@ class Stopper:
             self.reason = self._request()
         verdict = self._told_by_rank_0(DIVERGE if fault else STOP if self.reason else GO_ON)
         if verdict == DIVERGE:
-            raise self._diverged(f"{fault} at step {step}", step - self.watch.steps_above)
+            raise self._diverged(f"at step {step} {fault}", step - self.watch.steps_above)
         self.is_asked = verdict == STOP
         return self.is_asked
 
@@ -90,7 +90,7 @@ class Stopper:
         flag = torch.tensor([int(bad)], device=self._device())
         torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
         if flag.item():
-            raise self._diverged(f"weights of step {step} are not finite", step)
+            raise self._diverged(f"at step {step} weights are not finite", step)
 
     def obeyed(self) -> None:
         """Takes the request back; call it once the checkpoint is written."""

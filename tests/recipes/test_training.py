@@ -1,12 +1,12 @@
 """A run folder belongs to one run: the same run is continued or skipped, another one is refused."""
 
-import sys
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
-from recipes import cli, run_identity, run_record, training
+from recipes import cli, run_identity, run_record, stopping, training
+from recipes.launch import RankFailed
 from recipes.run_record import RunRecord
 from tests.conftest import CONFIGS
 
@@ -108,12 +108,56 @@ def test_checkpoints_without_a_record_are_not_resumed(pretrain_words, tmp_path, 
 
 
 def test_a_run_that_was_asked_to_stop_exits_with_its_own_code(pretrain_words, tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(training, "_train", lambda *_: sys.exit(0))
+    folder = tmp_path / "run"
+    monkeypatch.setattr(training, "_train", lambda *_: stopping.obeyed(folder, "SIGUSR2"))
     assert cli.main(pretrain_words) == 75
     message = capsys.readouterr().err
-    assert "The run stopped after 0 of 200 steps." in message
+    assert "The run stopped after 0 of 200 steps, asked by SIGUSR2." in message
     assert "start the same command again" in message
     assert run_record.read(tmp_path / "run").status == "running"
+
+
+def test_a_run_that_ends_early_without_a_word_says_no_reason(pretrain_words, tmp_path, monkeypatch, capsys) -> None:
+    stopping.obeyed(tmp_path / "run", "SIGTERM")  # what an earlier start has left
+    monkeypatch.setattr(training, "_train", lambda *_: None)
+    assert cli.main(pretrain_words) == 75
+    assert "The run stopped after 0 of 200 steps.\n" in capsys.readouterr().err
+
+
+def test_a_stop_file_that_no_run_obeyed_is_refused(pretrain_words, tmp_path, capsys) -> None:
+    stop = tmp_path / "run" / "STOP"
+    stop.parent.mkdir()
+    stop.touch()
+    assert cli.main(pretrain_words) == 2
+    message = capsys.readouterr().err
+    assert "A file STOP lies in the run folder." in message
+    assert f"rm {stop}" in message
+    assert stop.exists()
+
+
+def test_the_rule_on_the_loss_may_change_between_two_starts(tmp_path) -> None:
+    before = run_identity.identity(changed(), {})
+    assert run_identity.identity(changed(langadapt__stop__max_loss_increase=4.0), {}) == before
+    assert run_identity.identity(changed(langadapt__other=1), {}) != before
+
+
+def test_what_a_diverging_rank_left_is_the_error_of_the_command(tmp_path) -> None:
+    def train() -> None:
+        stopping.diverged(tmp_path, "at step 7 the loss is nan", tmp_path / "step=4-last", [])
+        raise RankFailed("Rank 1 of 2 ended with exit code 1")
+
+    with pytest.raises(stopping.Diverged, match="at step 7 the loss is nan") as raised:
+        training._train_or_diverge(tmp_path, train)
+    assert raised.value.exit_code == 1
+    assert f"last good checkpoint: {tmp_path / 'step=4-last'}" in raised.value.where
+
+
+def test_another_failure_of_a_rank_stays_its_own(tmp_path) -> None:
+    def train() -> None:
+        raise RankFailed("Rank 1 of 2 ended with exit code 1")
+
+    with pytest.raises(RankFailed):
+        training._train_or_diverge(tmp_path, train)
 
 
 def test_a_run_is_done_only_at_its_last_step(tmp_path) -> None:

@@ -295,7 +295,8 @@ def alignment(prepared, small_base) -> Callable[..., Run]:
             ),
         }
         words = (
-            *(verb, str(CONFIGS / verb / "tiny.yaml"), *data[verb], "model.optim.sched.warmup_steps=2"),
+            *(verb, str(CONFIGS / verb / "tiny.yaml"), *data[verb], "model.max_position_embeddings=256"),
+            "model.optim.sched.warmup_steps=2",
             *(f"trainer.{verb}.max_steps=8", f"trainer.{verb}.val_check_interval=4", f"trainer.{verb}.save_interval=4"),
         )
         return Run(words, folder)

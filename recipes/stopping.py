@@ -165,9 +165,21 @@ def listening(folder: Path) -> Iterator[None]:
 
 
 def listen(folder: Path) -> None:
-    """Puts the handlers of `listening` in place, for the rest of the process."""
+    """Puts the handlers of `listening` in place, for the rest of the process; in forks of it signals do what they did.
+
+    A fork inherits the handlers, and a multiprocessing pool ends its forks by SIGTERM and waits for them.
+    """
+    owner = os.getpid()
+
+    def handle(number: int, _frame: object) -> None:
+        if os.getpid() == owner:
+            request_stop(folder, signal.Signals(number).name)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
     for number in SIGNALS:
-        signal.signal(number, lambda received, _frame: request_stop(folder, signal.Signals(received).name))
+        signal.signal(number, handle)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What ends a run early: requests, which any process can make, and the rule on the loss, written out in numbers."""
 
 import math
+import multiprocessing
 import os
 import signal
 import time
@@ -78,6 +79,17 @@ def test_a_signal_becomes_a_request(tmp_path, sent):
         time.sleep(0.01)
         assert stopping.request(tmp_path) == sent.name
     assert signal.getsignal(sent) == before
+
+
+def test_a_fork_ends_by_the_signal_and_asks_nothing(tmp_path):
+    """NeMo reads chat examples in a multiprocessing pool, whose end is a SIGTERM to each of its forks."""
+    with stopping.listening(tmp_path):
+        fork = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        fork.start()
+        fork.terminate()
+        fork.join(timeout=20)
+    assert fork.exitcode == -signal.SIGTERM
+    assert stopping.request(tmp_path) is None
 
 
 def test_a_request_is_taken_back_with_its_reason_noted(tmp_path):

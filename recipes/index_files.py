@@ -3,7 +3,6 @@
 They are caches and built anew where one is missing.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,11 +41,10 @@ def _index_files(settings: DictConfig) -> Iterator[Path]:
 
 
 def _is_whole(path: Path) -> bool:
+    if path.suffix == ".info":
+        return path.read_bytes().endswith(b".")  # a pickle's last byte
     try:
-        if path.suffix == ".npy":
-            np.load(path, mmap_mode="r", allow_pickle=False)
-        else:
-            json.loads(path.read_text(encoding="utf-8"))
+        np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError):
         return False
     return True

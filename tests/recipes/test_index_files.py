@@ -1,5 +1,7 @@
 """An index file that a kill cut short is removed, so that upstream builds it anew; whole ones stay."""
 
+import pickle
+
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
@@ -38,16 +40,16 @@ def test_a_file_cut_short_is_removed_and_named(settings, tmp_path, name):
     if whole.suffix == ".npy":
         np.save(whole, np.arange(3))
     else:
-        whole.write_text('{"newline_int": 10}')
+        whole.write_bytes(pickle.dumps({"newline_int": 10}))
     assert index_files.tidy(settings) == [f"removed {path}: it was cut short; it is built anew"]
     assert whole.exists()
     assert index_files.tidy(settings) == []
 
 
-@pytest.mark.parametrize("content", ["", '{"newline_int"'])
+@pytest.mark.parametrize("content", [b"", pickle.dumps({"newline_int": 10})[:-5]])
 def test_an_unfinished_description_is_removed(settings, tmp_path, content):
     path = tmp_path / "chat.jsonl.idx.info"
-    path.write_text(content)
+    path.write_bytes(content)
     assert len(index_files.tidy(settings)) == 1
     assert not path.exists()
 

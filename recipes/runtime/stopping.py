@@ -52,6 +52,7 @@ class Stopper:
         self.deadline = stopping.deadline(self.limit)
         self.settings = run_settings(config).stop
         self.watch = LossWatch(self.settings)
+        self.step = 0  # of the last call of after_step: Lightning's own count stays at 0 under NeMo-Aligner
         self.reason: str | None = None
         self.is_asked = False
 
@@ -70,7 +71,7 @@ class Stopper:
         Raises:
             Diverged: The loss has gone wrong.
         """
-        fault = None
+        self.step, fault = step, None
         if torch.distributed.get_rank() == 0:
             fault = self.watch.fault(loss)
             self.reason = self._request()
@@ -80,7 +81,7 @@ class Stopper:
         self.is_asked = verdict == STOP
         return self.is_asked
 
-    def check_weights(self, model: torch.nn.Module, step: int) -> None:
+    def check_weights(self, model: torch.nn.Module) -> None:
         """Keeps weights that are no numbers out of the checkpoint that is about to be written, in every rank.
 
         Raises:
@@ -90,7 +91,7 @@ class Stopper:
         flag = torch.tensor([int(bad)], device=self._device())
         torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
         if flag.item():
-            raise self._diverged(f"at step {step} weights are not finite", step)
+            raise self._diverged(f"at step {self.step} weights are not finite", self.step)
 
     def obeyed(self) -> None:
         """Takes the request back; call it once the checkpoint is written."""
@@ -184,9 +185,9 @@ class WeightCheck(Callback):
     def __init__(self, stopper: Stopper) -> None:
         self.stopper = stopper
 
-    def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, _checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, _trainer: Trainer, module: LightningModule, _checkpoint: dict[str, Any]) -> None:
         """Refuses to save what cannot be resumed."""
-        self.stopper.check_weights(module, trainer.global_step)
+        self.stopper.check_weights(module)
 
 
 class AlignerStop:

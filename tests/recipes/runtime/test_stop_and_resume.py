@@ -216,7 +216,7 @@ def test_a_loss_that_is_no_number_stops_two_ranks_with_one_message(pretraining, 
 def test_weights_that_are_no_numbers_get_no_checkpoint(pretraining, tmp_path) -> None:
     run = pretraining(tmp_path / "run", "model.optim.lr=1e38", "model.optim.weight_decay=1e38", "trainer.max_steps=1")
     said = run.finish(run.start("model.optim.sched.warmup_steps=0", "trainer.val_check_interval=1"), 1)
-    assert "The run was stopped: at step 1 " in said
+    assert "The run was stopped: at step 1 weights are not finite." in said
     assert checkpoints.newest(run.folder) is None
 
 

@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 
 from data_prep.errors import UsageError
 from recipes import checks, training
-from recipes.training import Stage
+from recipes.recorded_run import Stage
 
 
 def check(settings: DictConfig, *, has_gpu: bool) -> None:

@@ -1,7 +1,10 @@
 """Starts the ranks of a run on this machine; on a cluster srun or torchrun does it and this module stands aside."""
 
 import contextlib
+import ctypes
+import dataclasses
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -49,11 +52,23 @@ def is_rank() -> bool:
 
 
 CHILD = "LANGADAPT_RANK_OF_A_CHECKED_RUN"
+"""Set in ranks that `run_ranks` started, to the process id of the command that runs them."""
 
 
 def is_child() -> bool:
     """Whether this rank was started by `run_ranks`, whose process has checked the config and keeps the record."""
     return CHILD in os.environ
+
+
+def die_with_parent() -> None:
+    """Ends this rank with the command that runs it: ranks left behind would write into a folder nobody holds.
+
+    Linux alone can promise it (prctl, PR_SET_PDEATHSIG = 1).
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != int(os.environ[CHILD]):  # it ended before the promise was given
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def rank() -> int:
@@ -64,8 +79,8 @@ def rank() -> int:
 def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
     """Runs `langadapt ARGUMENTS` as that many ranks on this machine and waits for them.
 
-    Rank 0 writes to this terminal, the others to `logs`. torchrun's own agent starts them, passes signals on and
-    stops all when one fails.
+    Rank 0 writes to this terminal, the others to `logs`. torchrun's own agent starts them and stops all when one
+    fails. It would do the same on SIGTERM, 30 seconds later with a kill: that signal belongs to `stopping.listening`.
 
     Args:
         arguments: The command line of a rank, verb first.
@@ -82,7 +97,7 @@ def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     # Each rank computes with its share of the cores; torchrun's default is one thread a rank.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-    os.environ[CHILD] = "1"
+    os.environ[CHILD] = str(os.getpid())
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -92,6 +107,7 @@ def run_ranks(arguments: list[str], processes: int, logs: Path) -> None:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
         monitor_interval=0.1,
+        **_left_to_us(LaunchConfig),
         logs_specs=DefaultLogsSpecs(log_dir=str(logs), redirects=dict.fromkeys(range(1, processes), Std.ALL)),
     )
     try:
@@ -135,6 +151,12 @@ def _free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("", 0))
         return int(listening.getsockname()[1])
+
+
+def _left_to_us(launch_config: type) -> dict[str, str]:
+    """The option that keeps torchrun's agent from handling SIGTERM; torch before 2.8 has none, and handles it."""
+    names = {field.name for field in dataclasses.fields(launch_config)}
+    return {"signals_to_handle": "SIGINT,SIGHUP,SIGQUIT"} if "signals_to_handle" in names else {}
 
 
 def last_words(logs: Path, number: int) -> str:

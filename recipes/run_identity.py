@@ -27,6 +27,7 @@ LAYOUT_KEYS = (
     "langadapt.plan",
     "langadapt.draw",
     "langadapt.monitor",
+    "langadapt.stop",
 )
 FILE_KEYS = (
     "model.restore_from_path",
@@ -42,8 +43,13 @@ FILE_KEYS = (
 def input_hashes(settings: DictConfig) -> dict[str, str]:
     """SHA-256 of every file a run reads; a token dataset stands for itself by its receipt."""
     paths = [Path(value) for key in FILE_KEYS if isinstance(value := OmegaConf.select(settings, key), str)]
-    paths += [_dataset_file(text) for text in _strings(OmegaConf.select(settings, "model.data.data_prefix"))]
+    paths += [_dataset_file(prefix) for prefix in data_prefixes(settings)]
     return {str(path): sha256_file(path) for path in sorted(set(paths)) if path.is_file()}
+
+
+def data_prefixes(settings: DictConfig) -> list[str]:
+    """Every dataset `model.data.data_prefix` names."""
+    return list(_strings(OmegaConf.select(settings, "model.data.data_prefix")))
 
 
 def _strings(value: Any) -> Iterator[str]:

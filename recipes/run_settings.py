@@ -16,6 +16,7 @@ from recipes.examples.settings import ExampleSettings
 from recipes.known_keys import OWN_SECTION
 from recipes.monitor.settings import MonitorSettings
 from recipes.plan.assumptions import Assumptions
+from recipes.stopping import StopSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class RunSettings:
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     """What SFT and DPO do with examples that cannot be learnt as they are."""
+    stop: StopSettings = field(default_factory=StopSettings)
 
 
 def run_settings(cfg: DictConfig) -> RunSettings:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from recipes import checks, training
 from recipes.examples.prepare import prepare
-from recipes.training import Stage
+from recipes.recorded_run import Stage
 
 STAGE = Stage(
     name="sft",

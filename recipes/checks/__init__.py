@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from recipes.checks import data
 from recipes.checks.checkpoint import check_checkpoint, merged_model
+from recipes.checks.continuable import check_resume
 from recipes.checks.draw import check_draw
 from recipes.checks.ground import check_ground
 from recipes.checks.layout import (
@@ -62,6 +63,7 @@ def check_pretrain(cfg: DictConfig, *, has_gpu: bool) -> None:
     check_context(cfg.model, cut, length, "model.data.seq_length")
     check_start(cfg)
     check_schedule(cfg, whole(cfg, "trainer.max_steps"))
+    check_resume(cfg, "pretrain")
     data.check_tokenizer(cfg)
     if cfg.model.get("restore_from_path"):
         check_checkpoint(cfg.model, Path(cfg.model.restore_from_path), "model.restore_from_path")
@@ -92,6 +94,7 @@ def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
     epoch = one_epoch(cfg, samples["train"], f"{train}.global_batch_size")
     one_epoch(cfg, samples["validation"], f"{validation}.global_batch_size")
     check_alignment_schedule(cfg, "sft", epoch)
+    check_resume(cfg, "sft")
 
 
 def check_dpo(cfg: DictConfig, *, has_gpu: bool) -> None:
@@ -110,6 +113,7 @@ def check_dpo(cfg: DictConfig, *, has_gpu: bool) -> None:
     epoch = one_epoch(cfg, pairs["train"], "model.global_batch_size")
     one_epoch(cfg, pairs["validation"], "model.global_batch_size")
     check_alignment_schedule(cfg, "dpo", epoch)
+    check_resume(cfg, "dpo")
 
 
 def _samples(cfg: DictConfig, schema: Schema, model: DictConfig) -> dict[str, int]:

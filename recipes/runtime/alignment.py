@@ -1,13 +1,17 @@
 """SFT and DPO with NeMo-Aligner's classes, in the order of its own mains (v0.7.0, examples/nlp/gpt)."""
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recipes.examples.prepare import reads
+
+if TYPE_CHECKING:
+    from recipes.runtime.stopping import Stopper
 
 
 @dataclass(kw_only=True)
@@ -17,6 +21,7 @@ class Session:
     trainer: Any
     model: Any
     metrics_path: Path
+    stopper: "Stopper"
     resumed: dict[str, Any] | None
 
     @property
@@ -129,17 +134,21 @@ def _open(config: DictConfig, algorithm: str, model_class: Any, source: str, met
     )
     from nemo_aligner.utils.utils import load_and_override_model_config, load_from_nemo
 
+    from recipes.runtime.stopping import Stopper, WeightCheck, without_upstream_stops
+
     torch.multiprocessing.set_start_method("spawn", force=True)
     config.model = load_and_override_model_config(source, config.model)
     trainer = resolve_and_create_trainer(config, algorithm)
-    exp_manager(trainer, config.exp_manager)
+    stopper = Stopper(config)
+    trainer.callbacks.append(WeightCheck(stopper))
+    exp_manager(trainer, without_upstream_stops(config.exp_manager))
     with open_dict(config):
         config.model.precision = config.trainer.precision
     model = load_from_nemo(model_class, config.model, trainer, strict=True, restore_path=source)
     init_peft(model, config.model)
     resumed = retrieve_custom_trainer_state_dict(trainer) if trainer.ckpt_path is not None else None
     init_distributed(trainer, model, config.model.get("transformer_engine", False))
-    return Session(trainer=trainer, model=model, metrics_path=metrics_path, resumed=resumed)
+    return Session(trainer=trainer, model=model, metrics_path=metrics_path, stopper=stopper, resumed=resumed)
 
 
 def _sft_dataset(config: DictConfig, session: Session, part: str) -> Any:
@@ -182,7 +191,6 @@ def _fit(
     **options: Any,
 ) -> None:
     """Hands everything to Aligner's trainer and trains to the end."""
-    from nemo_aligner.utils.distributed import Timer
     from nemo_aligner.utils.train_script_utils import (
         CustomLoggerWrapper,
         add_custom_checkpoint_callback,
@@ -192,11 +200,14 @@ def _fit(
 
     from recipes.checkpoints import final_model
     from recipes.runtime.metrics import loggers
+    from recipes.runtime.stopping import AlignerStop, StopTraining, shield_workers
 
     logger = CustomLoggerWrapper(session.trainer.loggers)
     init_using_ptl(session.trainer, session.model, train_loader, train)
     optimizer, scheduler = extract_optimizer_scheduler_from_ptl_model(session.model)
     logger.log_hyperparams(OmegaConf.to_container(config))
+    stop = AlignerStop(session.stopper)
+    shield_workers([train_loader, validation_loader])
     algorithm_trainer = trainer_class(
         cfg=config.trainer[algorithm],
         model=session.model,
@@ -207,13 +218,17 @@ def _fit(
         test_dataloader=None,
         logger=logger,
         ckpt_callback=add_custom_checkpoint_callback(session.trainer, session.model),
-        run_timer=Timer(config.exp_manager.get("max_time_per_run")),
+        run_timer=stop,
         **options,
     )
-    logger.loggers = [*logger.loggers, *loggers(session.metrics_path, algorithm_trainer.max_steps)]
+    stop.trainer = algorithm_trainer
+    logger.loggers = [*logger.loggers, *loggers(session.metrics_path, algorithm_trainer.max_steps), stop]
     if session.resumed is not None:
         algorithm_trainer.load_state_dict(session.resumed)
     if algorithm_trainer.step >= algorithm_trainer.max_steps:  # killed behind its last step: fit() would leave at once
         session.model.save_to(str(final_model(config)))
     else:
-        algorithm_trainer.fit()
+        with contextlib.suppress(StopTraining):
+            algorithm_trainer.fit()
+        if session.stopper.is_asked:
+            session.stopper.obeyed()

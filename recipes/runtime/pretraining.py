@@ -1,5 +1,6 @@
 """Pre-training and continued pre-training with NeMo's MegatronGPTModel."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,14 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     from recipes.runtime.metrics import loggers
     from recipes.runtime.monitor import attach
     from recipes.runtime.new_phase import OptimizerStepsGoOn
+    from recipes.runtime.stopping import StopCallback, Stopper, StopTraining, WeightCheck, without_upstream_stops
 
     torch.multiprocessing.set_start_method("spawn", force=True)
-    resume = ExactResume()
-    callbacks = [resume, OptimizerStepsGoOn(), NoteBlendIndex(Path(config.exp_manager.explicit_log_dir))]
+    resume, stopper = ExactResume(), Stopper(config)
+    noted = NoteBlendIndex(Path(config.exp_manager.explicit_log_dir))
+    callbacks = [resume, OptimizerStepsGoOn(), noted, StopCallback(stopper), WeightCheck(stopper)]
     trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=callbacks)
-    exp_manager(trainer, config.exp_manager)
+    exp_manager(trainer, without_upstream_stops(config.exp_manager))
     if trainer.ckpt_path is None:
         trainer.ckpt_path = config.model.get("restore_from_ckpt")
     elif config.model.get("restore_from_ckpt"):
@@ -42,7 +45,8 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     trainer.loggers = [*trainer.loggers, *loggers(metrics_path, config.trainer.max_steps)]
     attach(trainer, config)
     model = build_model(config, trainer)
-    trainer.fit(model)
+    with contextlib.suppress(StopTraining):
+        trainer.fit(model)
     if not resume.has_trained:  # killed behind its last step: Lightning leaves such a fit without its end hooks
         model.save_to(str(final_model(config)))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep.errors import DataError
-from recipes import audit, cli, run_record, training
+from recipes import audit, cli, recorded_run, run_record
 from recipes.audit import BlendIndex, Seen, Source
 from recipes.run_record import RunRecord
 
@@ -122,9 +122,9 @@ def test_an_index_that_is_gone_is_named_with_what_rebuilds_it(tmp_path, capsys):
 def test_a_run_that_has_trained_does_not_fail_for_want_of_a_count(tmp_path, capsys):
     leave_run(tmp_path, steps=2)
     record = run_record.read(tmp_path)
-    assert [row["samples"] for row in training._seen(tmp_path, record)] == [5, 3]
+    assert [row["samples"] for row in recorded_run._seen(tmp_path, record)] == [5, 3]
     (tmp_path / "record" / "dataset_index.npy").unlink()
-    assert training._seen(tmp_path, record) is None
+    assert recorded_run._seen(tmp_path, record) is None
     assert "cpt: the sampling audit is left out: Megatron's blending index cannot be read" in capsys.readouterr().out
 
 

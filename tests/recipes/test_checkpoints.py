@@ -17,7 +17,7 @@ def run_folder(tmp_path):
                 path.touch()
             else:
                 path.mkdir()
-                (path / "common.pt").touch()
+                (path / ".metadata").write_bytes(b"model.weight" if "no-optimizer" in name else b"optimizer.state")
         return tmp_path
 
     return make
@@ -62,3 +62,43 @@ def test_a_final_model_of_a_run_that_has_not_ended_is_removed(run_folder) -> Non
 def test_a_folder_in_order_is_left_alone(run_folder, tmp_path) -> None:
     assert checkpoints.tidy(tmp_path / "new") == []
     assert checkpoints.tidy(run_folder("a-step=8", "a-step=8-last")) == []
+
+
+def test_a_finished_checkpoint_newer_than_the_last_becomes_the_last(run_folder) -> None:
+    folder = run_folder("a-step=8-last", "a-step=16", "a-step=16-last", "a-step=16-last-unfinished")
+    assert checkpoints.tidy(folder) == [
+        "removed a-step=16-last: it was not finished when the run stopped",
+        "renamed a-step=16 to a-step=16-last: the run goes on from it, the newest that is finished",
+        "removed a-step=8-last: a newer last checkpoint exists",
+    ]
+    assert left(folder) == {"a-step=16-last"}
+
+
+def test_the_first_checkpoint_is_not_lost_when_its_second_copy_is_unfinished(run_folder) -> None:
+    folder = run_folder("a-step=8", "a-step=8-last", "a-step=8-last-unfinished")
+    checkpoints.tidy(folder)
+    assert left(folder) == {"a-step=8-last"}
+
+
+def test_a_checkpoint_without_optimizer_is_no_last_one(run_folder) -> None:
+    folder = run_folder("a-step=8-last", "no-optimizer-step=16")
+    assert checkpoints.tidy(folder) == []
+
+
+def test_checkpoints_from_a_step_on_are_set_aside(run_folder) -> None:
+    folder = run_folder("a-step=8", "a-step=16", "a-step=16-last", "a-step=24-last", "a-step=24-last-unfinished")
+    assert checkpoints.set_aside(folder, 16) == sorted((folder / "diverged").iterdir())
+    assert left(folder) == {"a-step=8", "a-step=24-last", "a-step=24-last-unfinished"}
+    assert {path.name for path in (folder / "diverged").iterdir()} == {"a-step=16", "a-step=16-last"}
+    assert checkpoints.newest(folder).name == "a-step=8"
+    checkpoints.tidy(folder)
+    assert left(folder) == {"a-step=8-last"}
+
+
+def test_a_second_attempt_replaces_what_the_first_set_aside(run_folder) -> None:
+    folder = run_folder("a-step=16-last")
+    checkpoints.set_aside(folder, 16)
+    run_folder("a-step=16-last")
+    assert len(checkpoints.set_aside(folder, 16)) == 1
+    assert checkpoints.newest(folder) is None
+    assert checkpoints.set_aside(folder, 16) == []

@@ -1,5 +1,10 @@
 """Ranks on this machine: a failing one is named with its exit code and where to read on."""
 
+import dataclasses
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from data_prep.errors import UsageError
@@ -60,3 +65,16 @@ def test_ranks_of_another_number_are_refused(monkeypatch) -> None:
     launch.check_world(2, 1, dry_run=False)
     with pytest.raises(UsageError, match="The launcher started 2 ranks, the config asks for 4"):
         launch.check_world(4, 1, dry_run=False)
+
+
+def test_sigterm_is_taken_from_torchruns_agent_where_it_can_be() -> None:
+    from torch.distributed.launcher.api import LaunchConfig
+
+    assert launch._left_to_us(LaunchConfig) == {"signals_to_handle": "SIGINT,SIGHUP,SIGQUIT"}
+    older = dataclasses.make_dataclass("LaunchConfig", ["min_nodes"])
+    assert launch._left_to_us(older) == {}
+
+
+def test_a_rank_whose_command_has_ended_ends_at_once() -> None:
+    orphan = "import os; from recipes import launch; os.environ[launch.CHILD] = '1'; launch.die_with_parent()"
+    assert subprocess.run([sys.executable, "-c", orphan], check=False).returncode == -signal.SIGKILL

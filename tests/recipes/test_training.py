@@ -1,12 +1,11 @@
 """A run folder belongs to one run: the same run is continued or skipped, another one is refused."""
 
-import sys
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
-from recipes import cli, config, run_identity, run_record, training
+from recipes import cli, config, run_identity, run_record, stopping, training
 from recipes.run_record import RunRecord
 from tests.conftest import CONFIGS
 
@@ -148,30 +147,37 @@ def test_checkpoints_without_a_record_are_not_resumed(pretrain_words, tmp_path, 
 
 
 def test_a_run_that_was_asked_to_stop_exits_with_its_own_code(pretrain_words, tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(training, "_train", lambda *_: sys.exit(0))
+    folder = tmp_path / "run"
+    monkeypatch.setattr(training, "train_rank", lambda *_: stopping.obeyed(folder, "SIGUSR2"))
     assert cli.main(pretrain_words) == 75
     message = capsys.readouterr().err
-    assert "The run stopped after 0 of 200 steps." in message
+    assert "The run stopped after 0 of 200 steps, asked by SIGUSR2." in message
     assert "start the same command again" in message
     assert run_record.read(tmp_path / "run").status == "running"
 
 
-def test_a_run_is_done_only_at_its_last_step(tmp_path) -> None:
-    settings = OmegaConf.create(
-        {"trainer": {"max_steps": 3}, "exp_manager": {"explicit_log_dir": str(tmp_path), "name": "megatron_gpt"}}
-    )
-    leave_record(tmp_path)
-    record = run_record.read(tmp_path)
-    metrics = tmp_path / run_record.METRICS_NAME
-    metrics.write_text('{"step": 0, "time": 1, "reduced_train_loss": 7.0}\n')
-    model = tmp_path / "checkpoints" / "megatron_gpt.nemo"
-    model.parent.mkdir()
-    model.touch()
-    assert training._finish(record, settings, 1.0).status == "running"
-    metrics.write_text('{"step": 2, "time": 1, "reduced_train_loss": 7.0}\n')
-    assert training._finish(record, settings, 1.0).status == "done"
-    model.unlink()
-    assert training._finish(record, settings, 1.0).status == "running"
+def test_a_run_that_ends_early_without_a_word_says_no_reason(pretrain_words, tmp_path, monkeypatch, capsys) -> None:
+    stopping.obeyed(tmp_path / "run", "SIGTERM")  # what an earlier start has left
+    monkeypatch.setattr(training, "train_rank", lambda *_: None)
+    assert cli.main(pretrain_words) == 75
+    assert "The run stopped after 0 of 200 steps.\n" in capsys.readouterr().err
+
+
+def test_a_stop_file_that_no_run_obeyed_is_refused(pretrain_words, tmp_path, capsys) -> None:
+    stop = tmp_path / "run" / "STOP"
+    stop.parent.mkdir()
+    stop.touch()
+    assert cli.main(pretrain_words) == 2
+    message = capsys.readouterr().err
+    assert "A file STOP lies in the run folder." in message
+    assert f"rm {stop}" in message
+    assert stop.exists()
+
+
+def test_the_rule_on_the_loss_may_change_between_two_starts(tmp_path) -> None:
+    before = run_identity.identity(changed(), {})
+    assert run_identity.identity(changed(langadapt__stop__max_loss_increase=4.0), {}) == before
+    assert run_identity.identity(changed(langadapt__other=1), {}) != before
 
 
 def test_cpt_without_a_checkpoint_is_refused(prepared, tmp_path, capsys) -> None:
@@ -183,10 +189,3 @@ def test_cpt_without_a_checkpoint_is_refused(prepared, tmp_path, capsys) -> None
 def test_pretrain_with_a_checkpoint_is_refused(pretrain_words, capsys) -> None:
     assert cli.main([*pretrain_words, "model.restore_from_path=some.nemo"]) == 2
     assert "`pretrain` starts from random weights" in capsys.readouterr().err
-
-
-def test_steps_behind_the_last_logged_line_are_told_by_the_last_checkpoint(tmp_path) -> None:
-    (tmp_path / "checkpoints" / "megatron_gpt--val_loss=7.83-step=10-consumed_samples=40.0-last").mkdir(parents=True)
-    assert training._steps_done("cpt", tmp_path, [(3, 8.0), (9, 7.8)]) == 10
-    assert training._steps_done("cpt", tmp_path, [(12, 7.8)]) == 12
-    assert training._steps_done("cpt", tmp_path / "none", []) == 0

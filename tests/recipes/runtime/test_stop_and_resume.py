@@ -158,7 +158,7 @@ def test_time_limit_signal_and_stop_file_end_a_run_that_goes_on_exactly(pretrain
 
 
 def kill(process: subprocess.Popen) -> None:
-    """Kills the command alone; what multiprocessing's managers leave behind goes after it, for this machine's memory."""
+    """Kills the command alone, and after it the helpers it leaves behind, for this machine's memory."""
     relatives = family(process)[1:]
     process.kill()
     process.wait()

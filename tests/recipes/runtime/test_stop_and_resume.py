@@ -4,6 +4,7 @@ Proved by equality: every loss, every validation loss and every count of consume
 resumed run is the number of the run that nobody interrupted.
 """
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -156,11 +157,20 @@ def test_time_limit_signal_and_stop_file_end_a_run_that_goes_on_exactly(pretrain
     assert_the_same(run, reference)
 
 
+def kill(process: subprocess.Popen) -> None:
+    """Kills the command alone, and after it the helpers it leaves behind, for this machine's memory."""
+    relatives = family(process)[1:]
+    process.kill()
+    process.wait()
+    for left_behind in psutil.wait_procs(relatives, timeout=1)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            left_behind.kill()
+
+
 def kill_at(run: Run, is_so: Callable[[], bool]) -> None:
     process = run.start()
     until(is_so, process)
-    process.kill()
-    process.wait()
+    kill(process)
 
 
 def markers(run: Run, pattern: str) -> list[Path]:
@@ -228,8 +238,7 @@ def test_kills_at_random_moments_never_lose_a_run(pretraining, reference, tmp_pa
         process = run.start()
         until(lambda: (run.folder / "record" / "lock").exists(), process)
         time.sleep(delays.uniform(0, 12))
-        process.kill()
-        process.wait()
+        kill(process)
     run.finish(run.start(), 0)
     assert_the_same(run, reference)
 

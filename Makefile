@@ -11,13 +11,13 @@ PIP := $(RUN)/pip install --quiet --disable-pip-version-check
 
 WORKDIR ?= runs/demo
 
-.PHONY: help setup demo test test-fast check format bench lmplz clean
+.PHONY: help setup demo test test-fast test-long check format bench lmplz clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
 help:
 	@echo "make demo    install, then run the whole recipe at toy size (WORKDIR=$(WORKDIR))"
-	@echo "make test    install, then run every test"
+	@echo "make test    install, then run the tests; make test-long for those of minutes, kills at random moments among them"
 	@echo "make check   ruff, mypy --strict, formatting"
 	@echo "make bench   time a training step, the start-up and every data stage; make bench-dedup for one"
 	@echo "make lmplz   build KenLM's trainer (needs CMake and Boost) for the perplexity model of a large corpus"
@@ -46,6 +46,9 @@ test: $(STAMP)
 
 test-fast: $(STAMP)
 	@HF_HUB_OFFLINE=1 $(RUN)/pytest -m "not slow"
+
+test-long: $(STAMP)
+	@HF_HUB_OFFLINE=1 $(RUN)/pytest -m long
 
 check: $(STAMP)
 	@$(RUN)/ruff check .

@@ -109,6 +109,7 @@ def test_the_full_bengali_config_takes_this_blend_in_a_dry_run(blend, tmp_path, 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_tiny_llama_learns_and_its_losses_at_tp_2_are_those_of_one_process(blend, langadapt, tmp_path) -> None:
     def train(verb: str, name: str, *overrides: str) -> list[float]:
         folder = tmp_path / name

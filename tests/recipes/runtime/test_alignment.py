@@ -136,14 +136,14 @@ def test_packed_examples_train_as_they_do_alone(one_process) -> None:
     assert losses(one_process["packed"]) == pytest.approx(losses(one_process["alone"]), abs=ACROSS_LAYOUTS, rel=0)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ["TP=2", pytest.param("PP=2", marks=pytest.mark.long)])
 def test_sft_losses_are_those_of_one_process(layout, one_process, small_base, langadapt, tmp_path) -> None:
     langadapt(*sft(small_base, tmp_path, SAMPLES / "chat.jsonl", *LAYOUTS[layout]))
     assert len(losses(tmp_path)) == STEPS
     assert losses(tmp_path) == pytest.approx(losses(one_process["sft"]), abs=ACROSS_LAYOUTS, rel=0)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ["TP=2", pytest.param("PP=2", marks=pytest.mark.long)])
 def test_dpo_losses_and_log_probs_are_those_of_one_process(
     layout, one_process, small_base, langadapt, tmp_path
 ) -> None:

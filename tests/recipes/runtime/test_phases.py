@@ -172,6 +172,7 @@ MOMENTS = {
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_kill_at_any_moment_leaves_the_losses_of_the_uninterrupted_run(moment, words, langadapt, run, tmp_path):
     kill_when(words(tmp_path), lambda: MOMENTS[moment](tmp_path))
@@ -182,12 +183,14 @@ def test_a_kill_at_any_moment_leaves_the_losses_of_the_uninterrupted_run(moment,
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_tensor_parallel_phases_give_the_losses_of_one_process(words, langadapt, run, tmp_path):
     langadapt(*words(tmp_path, "TP=2"))
     assert losses(tmp_path) == pytest.approx(losses(run), abs=ACROSS_LAYOUTS, rel=0)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_ranks_started_by_torchrun_go_from_phase_to_phase(words, run, tmp_path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(

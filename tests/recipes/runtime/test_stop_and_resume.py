@@ -192,6 +192,7 @@ def test_kills_inside_a_checkpoint_and_of_an_index_leave_a_run_that_goes_on(pret
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_validation_due_right_behind_a_resume_is_made_with_its_checkpoint(pretraining, tmp_path) -> None:
     run = pretraining(tmp_path / "run", "trainer.max_steps=3", "trainer.val_check_interval=2")
     run.finish(run.start(ONE_SECOND), 75)
@@ -214,6 +215,7 @@ def test_a_loss_that_rises_for_good_stops_a_run_and_sets_its_checkpoints_aside(p
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_loss_that_is_no_number_stops_two_ranks_with_one_message(pretraining, tmp_path) -> None:
     run = pretraining(tmp_path / "run", *TWO_RANKS, "model.optim.lr=1e30")
     said = run.finish(run.start(), 1)
@@ -223,6 +225,7 @@ def test_a_loss_that_is_no_number_stops_two_ranks_with_one_message(pretraining, 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_weights_that_are_no_numbers_get_no_checkpoint(pretraining, tmp_path) -> None:
     run = pretraining(tmp_path / "run", "model.optim.lr=1e38", "model.optim.weight_decay=1e38", "trainer.max_steps=1")
     said = run.finish(run.start("model.optim.sched.warmup_steps=0", "trainer.val_check_interval=1"), 1)
@@ -231,6 +234,7 @@ def test_weights_that_are_no_numbers_get_no_checkpoint(pretraining, tmp_path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_kills_at_random_moments_never_lose_a_run(pretraining, reference, tmp_path) -> None:
     delays = random.Random(1)
     run = pretraining(tmp_path / "run")
@@ -244,6 +248,7 @@ def test_kills_at_random_moments_never_lose_a_run(pretraining, reference, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_kills_inside_checkpoints_of_two_ranks_leave_a_run_that_goes_on(pretraining, reference, tmp_path) -> None:
     run = pretraining(tmp_path / "run", *TWO_RANKS)
     for pattern in ("*step=16-*-last", "*step=16-*-last", "*step=24-*"):  # written, then removed
@@ -254,6 +259,7 @@ def test_kills_inside_checkpoints_of_two_ranks_leave_a_run_that_goes_on(pretrain
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_ranks_with_data_workers_stop_at_one_step_whoever_gets_the_signal(
     pretraining, two_ranks_reference, tmp_path
 ) -> None:
@@ -266,6 +272,7 @@ def test_two_ranks_with_data_workers_stop_at_one_step_whoever_gets_the_signal(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_ranks_end_with_the_command_that_runs_them(pretraining, tmp_path) -> None:
     run = pretraining(tmp_path / "run", *TWO_RANKS)
     process = run.start()
@@ -279,6 +286,7 @@ def test_ranks_end_with_the_command_that_runs_them(pretraining, tmp_path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_ranks_under_torchrun_stop_together_and_go_on(pretraining, two_ranks_reference, tmp_path) -> None:
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     run = pretraining(tmp_path / "run", *TWO_RANKS, launcher=torchrun)
@@ -317,6 +325,7 @@ def alignment(prepared, small_base) -> Callable[..., Run]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("verb", ["sft", "dpo"])
 def test_alignment_stops_and_is_killed_and_goes_on_exactly(alignment, verb, tmp_path) -> None:
     reference, run = alignment(verb, tmp_path / "reference"), alignment(verb, tmp_path / "run")
@@ -335,6 +344,7 @@ def test_alignment_stops_and_is_killed_and_goes_on_exactly(alignment, verb, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_alignment_with_a_bad_loss_stops_without_a_checkpoint(alignment, tmp_path) -> None:
     run = alignment("sft", tmp_path / "run")
     said = run.finish(run.start("model.optim.lr=1e30"), 1)

@@ -10,8 +10,8 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from data_prep import settings
-from recipes.checks.draw import DrawSettings
 from recipes.curriculum import Phase
+from recipes.draw_settings import DrawSettings
 from recipes.examples.settings import ExampleSettings
 from recipes.known_keys import OWN_SECTION
 from recipes.monitor.settings import MonitorSettings

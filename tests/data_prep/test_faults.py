@@ -106,7 +106,9 @@ def _is_alive(group: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [kill_group, kill_driver, kill_worker])
+@pytest.mark.parametrize(
+    "kill", [kill_group, *(pytest.param(kill, marks=pytest.mark.long) for kill in (kill_driver, kill_worker))]
+)
 def test_killed_runs_are_finished_with_the_same_bytes(
     whole: Path, tmp_path: Path, kill: Callable[["subprocess.Popen[str]"], None]
 ) -> None:

@@ -99,6 +99,7 @@ def test_transformers_loads_the_result_offline_and_answers(finished_demo, monkey
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["sft", "dpo"])
+@pytest.mark.long
 def test_alignment_killed_behind_its_last_step_writes_its_model_at_the_next_start(
     stage, finished_demo, langadapt, tmp_path
 ) -> None:

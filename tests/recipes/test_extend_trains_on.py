@@ -134,6 +134,7 @@ def hindi_bits_per_byte(trained: Trained, folder: Path, change=lambda model: Non
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_new_rows_from_old_ones_predict_held_out_hindi_better_than_random_ones(trained) -> None:
     """Before any training on; the order of `mean` and `aligned` is not asserted: it depends on the base."""
     folders = {way: to_hf(model, trained.folder / way / "hf") for way, model in trained.extended.items()}
@@ -151,6 +152,7 @@ def test_new_rows_from_old_ones_predict_held_out_hindi_better_than_random_ones(t
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_an_extended_model_trains_on_alike_at_tensor_parallel_1_and_2_and_gets_better(trained) -> None:
     folder = trained.folder / "aligned"
     prepare(trained.folder, "extended", folder / "tokenizer.model")

@@ -6,7 +6,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from data_prep.errors import UsageError
-from recipes.checks.draw import Draw, DrawSettings, check_draw, draws
+from recipes.checks.draw import Draw, check_draw, draws
+from recipes.draw_settings import DrawSettings
 from recipes.run_settings import run_settings
 from tests.recipes.checks.conftest import refused
 from tests.training_inputs import make_dataset

@@ -130,7 +130,10 @@ def kill_after_step(words: list[str], folder: Path, step: int) -> None:
     assert run_record.read(folder).status == "running"
 
 
-@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "one process"])
+@pytest.mark.parametrize(
+    "layout",
+    ["TP=2 with sequence parallel", "PP=2", *(pytest.param(name, marks=pytest.mark.long) for name in ("TP=2", "DP=2"))],
+)
 def test_every_layout_gives_the_losses_of_one_process(
     layout, command, langadapt, reference, reference_readings, tmp_path
 ) -> None:
@@ -157,6 +160,7 @@ def test_the_monitor_leaves_the_losses_as_they_are(command, langadapt, tmp_path)
     assert run_record.read(tmp_path / "alone").monitor is None
 
 
+@pytest.mark.long
 def test_ranks_started_by_torchrun_are_the_same_run(command, reference, tmp_path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
@@ -183,6 +187,7 @@ def test_resume_after_a_kill_repeats_the_uninterrupted_losses(
     assert said.count(" monitor at iteration 0 ") == 0  # the baseline is the first run's
 
 
+@pytest.mark.long
 def test_resume_when_fewer_batches_are_left_than_steps_are_done(command, langadapt, reference, tmp_path) -> None:
     """From step 16 the dataloader has 18 batches: Lightning took batch 18 of the whole run for its last."""
     kill_after_step(command("one process", tmp_path), tmp_path, 17)
@@ -190,6 +195,7 @@ def test_resume_when_fewer_batches_are_left_than_steps_are_done(command, langada
     assert losses(tmp_path) == reference
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_one_process_resumes_at_tp_2(
     command, langadapt, reference, reference_readings, killed_in_one_process, tmp_path
 ) -> None:
@@ -199,13 +205,14 @@ def test_a_checkpoint_of_one_process_resumes_at_tp_2(
     assert_same_readings(readings(folder), reference_readings)
 
 
+@pytest.mark.long
 def test_a_checkpoint_of_tp_2_resumes_in_one_process(command, langadapt, reference, tmp_path) -> None:
     kill_after_step(command("TP=2", tmp_path), tmp_path, 10)
     langadapt(*command("one process", tmp_path))
     assert losses(tmp_path) == pytest.approx(reference, abs=ACROSS_LAYOUTS, rel=0)
 
 
-@pytest.mark.parametrize("layout", ["one process", "TP=2"])
+@pytest.mark.parametrize("layout", ["one process", pytest.param("TP=2", marks=pytest.mark.long)])
 def test_a_run_killed_behind_its_last_step_writes_its_model_at_the_next_start(
     layout, command, langadapt, reference_run, reference, tmp_path
 ) -> None:

@@ -55,7 +55,8 @@ class Run:
         return self.finish(process, code)
 
     def entries(self) -> list[dict[str, float]]:
-        return run_record.read_metrics(self.folder)
+        """Those of steps, without the monitor's baseline before the first."""
+        return [entry for entry in run_record.read_metrics(self.folder) if entry["step"] >= 0]
 
     def losses(self) -> list[tuple[int, float]]:
         return run_record.losses(self.entries())

@@ -132,10 +132,12 @@ def step_seconds(times: list[float]) -> list[float]:
 
 def build_model(config: Any) -> Any:
     """A MegatronGPTModel with random weights in a process group of one."""
+    from megatron.core import num_microbatches_calculator
     from nemo.collections.nlp.parts.megatron_trainer_builder import MegatronTrainerBuilder
 
     from recipes.runtime import pretraining
 
+    num_microbatches_calculator.destroy_num_microbatches_calculator()  # of the shape before
     trainer = MegatronTrainerBuilder(config).create_trainer()
     model: Any = pretraining.build_model(config, trainer)
     trainer.strategy.launcher.launch(lambda: None, trainer=trainer)
@@ -242,6 +244,8 @@ def time_shape(shape: Shape, corpus: common.Corpus, folder: Path, repeat: int) -
         [
             f"exp_manager.explicit_log_dir={folder}",
             f"model.make_vocab_size_divisible_by={VOCABULARY}",
+            "model.micro_batch_size=8",
+            "model.global_batch_size=8",
             *shape.overrides,
         ],
         "pretrain",

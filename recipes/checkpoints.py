@@ -33,7 +33,7 @@ def tidy(folder: Path) -> list[str]:
         _remove(checkpoints / marker.name.removesuffix(UNFINISHED))
         marker.unlink()
         done.append(f"removed {marker.name.removesuffix(UNFINISHED)}: it was not finished when the run stopped")
-    done += _make_newest_the_last(checkpoints)
+    done += _make_newest_the_last(folder)
     for path in sorted(checkpoints.glob(f"*{LAST}"), key=_step)[:-1]:
         _remove(path)
         done.append(f"removed {path.name}: a newer last checkpoint exists")
@@ -43,10 +43,9 @@ def tidy(folder: Path) -> list[str]:
     return done
 
 
-def _make_newest_the_last(checkpoints: Path) -> list[str]:
+def _make_newest_the_last(folder: Path) -> list[str]:
     """Renames a checkpoint newer than every `-last` one: NeMo resumes from those alone, and writes them second."""
-    saved = [path for path in checkpoints.glob("*step=*") if path.is_dir()]
-    latest = max(saved, key=lambda path: (_step(path), path.name.endswith(LAST)), default=None)
+    latest = max(_finished(folder), key=lambda path: (_step(path), path.name.endswith(LAST)), default=None)
     if latest is None or latest.name.endswith(LAST) or not _holds_optimizer(latest):
         return []
     latest.rename(latest.with_name(latest.name + LAST))

@@ -87,7 +87,7 @@ class Part:
     def is_done(self) -> bool:
         """Whether it has trained to its end and its model is still there."""
         record = run_record.read(self.folder)
-        return record is not None and record.status == "done" and Path(str(record.model)).exists()
+        return record is not None and record.is_done
 
 
 def parts_of(

@@ -63,6 +63,11 @@ class RunRecord:
     phases: list[dict[str, Any]] | None = None
     monitor: dict[str, Any] | None = None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the run has trained to its end and its model is still there."""
+        return self.status == "done" and Path(str(self.model)).exists()
+
     def write(self, folder: Path) -> None:
         """Replaces the folder's record."""
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"

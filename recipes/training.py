@@ -44,7 +44,7 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     if parts:
         return run_phases(stage, settings, configs, parts, words)
     before = earlier_run(settings, folder) if leads else run_record.read(folder)
-    if before is not None and before.status == "done" and Path(str(before.model)).exists():
+    if before is not None and before.is_done:
         print(f"{stage.name}: done already, {before.steps} steps, {before.model} (run record {folder})")
         return 0
     refuse_standing_alarm(settings, folder)

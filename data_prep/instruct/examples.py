@@ -8,7 +8,7 @@ An example travels as a Document whose text is its finished JSON line, so `chara
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -142,7 +142,7 @@ def _lengths(form: Format, vocabulary: Vocabulary, values: Sequence[Value]) -> l
     return [_length(next(ids), list(islice(ids, len(each) - 1))) for each in texts]
 
 
-def _length(prompt: Ids, completed: Iterable[Ids]) -> int | Fault:
+def _length(prompt: Ids, completed: Sequence[Ids]) -> int | Fault:
     if any(ids[: len(prompt)] != prompt for ids in completed):
         return Fault("merged_prompt", "the tokenizer merges the end of the prompt with the start of the response")
     return max(map(len, completed))

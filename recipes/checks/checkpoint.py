@@ -1,5 +1,6 @@
 """Whether the weights of a checkpoint fit the model that is about to be built."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -61,9 +62,8 @@ def check_checkpoint(model: DictConfig, path: Path, key: str) -> None:
             + "\nor the configuration of that model, or another checkpoint",
         )
     _check_cut(model, path, key)
-    for name in (SENTENCEPIECE_NAME, JSON_NAME):
-        if tokenizer := nemo_file.read_tokenizer(path, key, name):
-            _check_padding(source, model, vocabulary_size(tokenizer, name))
+    for size in vocabulary_sizes(path, key):
+        _check_padding(source, model, size)
 
 
 def _is_longer(source: DictConfig, model: DictConfig) -> bool:
@@ -111,7 +111,14 @@ def _check_padding(source: DictConfig, model: DictConfig, vocabulary: int) -> No
     )
 
 
-def vocabulary_size(tokenizer: bytes, name: str) -> int:
+def vocabulary_sizes(path: Path, key: str) -> Iterator[int]:
+    """Entries of each tokenizer inside a checkpoint."""
+    for name in (SENTENCEPIECE_NAME, JSON_NAME):
+        if tokenizer := nemo_file.read_tokenizer(path, key, name):
+            yield _vocabulary_size(tokenizer, name)
+
+
+def _vocabulary_size(tokenizer: bytes, name: str) -> int:
     """Entries as NeMo counts them, added tokens included."""
     if name == JSON_NAME:
         from tokenizers import Tokenizer

@@ -25,6 +25,9 @@ CPU_SETTINGS: dict[str, tuple[Any, Any]] = {
     "ub_tp_comm_overlap": (False, False),
 }
 
+# NeMo's names of the optimizers that share their state out over data-parallel ranks.
+DISTRIBUTED_OPTIMIZERS = ("mcore_distributed_optim", "distributed_fused_adam")
+
 # Arguments of the distributed optimizers, which fused_adam does not take.
 DISTRIBUTED_OPTIMIZER_KEYS = (
     "bucket_cap_mb",

@@ -7,9 +7,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from data_prep.errors import UsageError
 from data_prep.vocabulary import load as load_tokenizer
+from recipes.checks.ground import DISTRIBUTED_OPTIMIZERS
 from recipes.model_shape import padded_vocab_size
-
-DISTRIBUTED_OPTIMIZERS = ("mcore_distributed_optim", "distributed_fused_adam")
 
 # Restored from the checkpoint (lightning restores the optimizer's groups and every attribute of NeMo's scheduler).
 SCHEDULE_KEYS = (

@@ -9,8 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from data_prep import vocabulary
 from data_prep.errors import UsageError
-from recipes import config, nemo_file
-from recipes.checks.checkpoint import merged_model, vocabulary_size
+from recipes import config
+from recipes.checks.checkpoint import merged_model, vocabulary_sizes
 from recipes.checks.layout import Layout
 from recipes.checks.values import whole
 from recipes.known_keys import Schema
@@ -193,10 +193,8 @@ def _vocabulary(inputs: Inputs) -> int:
     """Entries of the tokenizer: its file's, the checkpoint's, or what the configuration assumes."""
     if inputs.schema == "pretrain" and (file := existing(OmegaConf.select(inputs.cfg, "model.tokenizer.model"))):
         return vocabulary.load(file).size
-    if checkpoint := inputs.checkpoint:
-        for name in (vocabulary.SENTENCEPIECE_NAME, vocabulary.JSON_NAME):
-            if content := nemo_file.read_tokenizer(checkpoint, inputs.keys.checkpoint, name):
-                return vocabulary_size(content, name)
+    if inputs.checkpoint and (size := next(vocabulary_sizes(inputs.checkpoint, inputs.keys.checkpoint), None)):
+        return size
     key = f"{SECTION}.vocabulary"
     if inputs.assumed.vocabulary is None:
         raise UsageError(

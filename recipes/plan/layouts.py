@@ -8,12 +8,13 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from recipes.checks.ground import DISTRIBUTED_OPTIMIZERS
 from recipes.checks.layout import Layout
 from recipes.model_shape import padded_vocab_size, rank_parameters
 from recipes.plan import activations, flops, memory, rules
 from recipes.plan.cluster import GIB, Cluster
 from recipes.plan.memory import Memory
-from recipes.plan.work import SHARDED_OPTIMIZERS, Placement, Recompute, Work
+from recipes.plan.work import Placement, Recompute, Work
 
 MICRO_BATCHES = (1, 2, 4, 8)
 MOST_STAGES = 16
@@ -114,7 +115,7 @@ def _exchanged(work: Work, placement: Placement) -> float:
     ranks = cut.data * cut.context
     held = rank_parameters(work.model, work.vocabulary_rows, tensor=cut.tensor, pipeline=cut.pipeline, stage=0)
     weight = 2 if work.precision.is_o2 else 4
-    each = work.gradient_bytes + (weight if work.optimizer in SHARDED_OPTIMIZERS else work.gradient_bytes)
+    each = work.gradient_bytes + (weight if work.optimizer in DISTRIBUTED_OPTIMIZERS else work.gradient_bytes)
     return held * each * (ranks - 1) / ranks
 
 
@@ -153,7 +154,7 @@ def candidates(work: Work, placement: Placement, cluster: Cluster, reference_bat
 def _others(work: Work, placement: Placement, cluster: Cluster) -> Iterator[tuple[Work, Placement]]:
     """Sizes of tensor, pipeline and micro batch, recomputation, and a distributed optimizer where there is none."""
     works = [work]
-    if work.optimizer not in SHARDED_OPTIMIZERS and work.precision.is_o2:
+    if work.optimizer not in DISTRIBUTED_OPTIMIZERS and work.precision.is_o2:
         works.append(replace(work, optimizer=DISTRIBUTED))
     recomputes = dict.fromkeys((placement.recompute, Recompute(), Recompute(granularity="full")))
     micros = sorted({placement.micro_batch, *MICRO_BATCHES})

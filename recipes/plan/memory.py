@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from recipes.checks.ground import DISTRIBUTED_OPTIMIZERS
 from recipes.model_shape import rank_parameters
 from recipes.plan import activations
-from recipes.plan.work import SHARDED_OPTIMIZERS, Placement, Work
+from recipes.plan.work import Placement, Work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ def state_bytes(work: Work, ranks: int) -> StateBytes:
         work: The run.
         ranks: Over which a distributed optimizer spreads its state: data x context parallel.
     """
-    o2, shards = work.precision.is_o2, ranks if work.optimizer in SHARDED_OPTIMIZERS else 1
+    o2, shards = work.precision.is_o2, ranks if work.optimizer in DISTRIBUTED_OPTIMIZERS else 1
     master = (2 if work.optimizer == "distributed_fused_adam" else 4) if o2 else 0
     copies = 2 if work.precision.element == 2 and not o2 else 0
     return StateBytes(weights=2 if o2 else 4 + copies, gradients=work.gradient_bytes, optimizer=(master + 8) / shards)

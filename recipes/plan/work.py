@@ -9,8 +9,6 @@ from recipes.known_keys import Schema
 
 Granularity = Literal["none", "selective", "full"]
 
-SHARDED_OPTIMIZERS = ("mcore_distributed_optim", "distributed_fused_adam")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Recompute:

@@ -18,6 +18,7 @@ import zstandard
 from data_prep.documents import Reject
 from data_prep.errors import DataError, UsageError
 from data_prep.files import open_binary
+from data_prep.parts import WHOLE, Part
 
 COUNT_LIMIT = 1000
 """Bad rows are counted up to here before the error is raised; a file of another format need not be read whole."""
@@ -97,34 +98,38 @@ def look_at_start(rows: Iterable[Any]) -> None:
         pass
 
 
-def read(path: Path, check: Check, on_bad_line: Literal["error", "reject"]) -> Iterator[Row | BadRow]:
-    """Every line of the file in order.
+def read(
+    path: Path, check: Check, on_bad_line: Literal["error", "reject"], part: Part = WHOLE
+) -> Iterator[Row | BadRow]:
+    """Every line of the file, or of a part of it, in order.
 
     Args:
         path: .jsonl, .jsonl.gz or .jsonl.zst.
         check: What makes a JSON object usable to the caller.
         on_bad_line: `reject` yields bad lines; `error` raises at the first.
+        part: Lines of other parts are passed over unread.
 
     Raises:
         DataError: The file is empty or damaged, or a line is bad and `on_bad_line` is `error`.
     """
     number = 0
-    for row in enforce(undamaged(_read_file(path, check), str(path)), str(path), on_bad_line):
+    for row in enforce(undamaged(_read_file(path, check, part), str(path)), str(path), on_bad_line, part):
         number = row.number
         yield row
-    if not number:
+    if not number and part.index == 0:
         raise empty_file(str(path))
 
 
-def _read_file(path: Path, check: Check) -> Iterator[Row | BadRow]:
+def _read_file(path: Path, check: Check, part: Part) -> Iterator[Row | BadRow]:
     with open_binary(path) as file:
-        yield from read_lines(file, check, MAX_LINE_BYTES)
+        yield from read_lines(file, check, MAX_LINE_BYTES, part)
 
 
-def read_lines(file: IO[bytes], check: Check, max_bytes: int) -> Iterator[Row | BadRow]:
-    """The lines of an open JSONL file."""
+def read_lines(file: IO[bytes], check: Check, max_bytes: int, part: Part = WHOLE) -> Iterator[Row | BadRow]:
+    """The lines of an open JSONL file, or of a part of it."""
     for number, raw in enumerate(bounded_lines(file, max_bytes), start=1):
-        yield _parse(number, raw, check, max_bytes)
+        if part.has(number):
+            yield _parse(number, raw, check, max_bytes)
 
 
 def bounded_lines(file: IO[bytes], max_bytes: int) -> Iterator[bytes]:
@@ -181,16 +186,16 @@ def _unreadable(where: str, number: int, error: OSError) -> DataError:
 
 
 def enforce(
-    rows: Iterator[Row | BadRow], where: str, on_bad_line: Literal["error", "reject"]
+    rows: Iterator[Row | BadRow], where: str, on_bad_line: Literal["error", "reject"], part: Part = WHOLE
 ) -> Iterator[Row | BadRow]:
-    """Pass rows on.
+    """Pass rows of a file, or of a part of it, on.
 
     Raises:
         DataError: A row is bad and `on_bad_line` is `error`.
     """
     for row in rows:
         if on_bad_line == "error" and isinstance(row, BadRow) and not row.by_rule:
-            raise _bad_line_error(where, row, rows)
+            raise _bad_line_error(where, row, rows, part)
         yield row
 
 
@@ -274,7 +279,7 @@ def to_reject(path: Path | str, row: BadRow) -> Reject:
     )
 
 
-def _bad_line_error(where: str, bad: BadRow, rest: Iterator[Row | BadRow]) -> DataError:
+def _bad_line_error(where: str, bad: BadRow, rest: Iterator[Row | BadRow], part: Part) -> DataError:
     """The error for the first bad row, with the number of bad rows up to COUNT_LIMIT, in COUNT_ROWS rows."""
     more = looked_at = 0
     for row in islice(rest, COUNT_ROWS):
@@ -290,7 +295,7 @@ def _bad_line_error(where: str, bad: BadRow, rest: Iterator[Row | BadRow]) -> Da
         "convert the file: iconv -f ENCODING -t UTF-8 FILE\n" if bad.fault.reason == "not_utf8" else "mend the line\n"
     )
     return DataError(
-        f"{bad.fault.detail} ({at_least}{count} {lines} bad in this file)",
+        f"{bad.fault.detail} ({at_least}{count} {lines} bad in {part})",
         where=f"{where}:{bad.number}\nit starts with {shown!r}",
         why="training on damaged or missing text goes unnoticed",
         fix=f"{hint}on_bad_line=reject leaves bad lines out, counts them and keeps them with their reason",

@@ -65,6 +65,8 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
         DataError: Input that cannot be used.
     """
     settings = load(PrepSettings, configs, overrides)
+    if not dry_run:
+        settings.execution.warm_up()
     check(settings)
     console = make_console()
     for line in notices(settings):

@@ -59,6 +59,16 @@ class Tally:
         for name, value in (("documents", documents), ("characters", characters), ("tokens", tokens)):
             sizes[name] += value
 
+    def add_receipt(self, receipt: "Receipt") -> None:
+        """Count what a part of this task's work has counted."""
+        self.read += receipt.counts["in"]
+        self.dropped.update(receipt.counts["dropped"])
+        for lang, kinds in receipt.by.items():
+            for kind, counts in kinds.items():
+                sizes = self._sizes(lang, kind)
+                for name, value in counts.items():
+                    sizes[name] += value
+
     def total(self, what: str) -> int:
         """Sum of `documents`, `characters` or `tokens` over languages and kinds."""
         return sum(sizes[what] for kinds in self.by.values() for sizes in kinds.values())

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, forkserver, get_context, parent_process
 from pathlib import Path
 
 from datatrove.executor.local import LocalPipelineExecutor
@@ -53,12 +53,17 @@ class LocalExecutor(QuietRanks, LocalPipelineExecutor):  # type: ignore[misc]
             raise
 
 
+def warm_up() -> None:
+    """Starts the process that workers are forked from: it imports for a second while this one checks its input."""
+    forkserver.set_forkserver_preload(_PRELOADED)
+    forkserver.ensure_running()
+
+
 @functools.cache
 def _pool(workers: int) -> ProcessPoolExecutor:
     """Workers for the rest of this process: a step of small tasks takes less time than starting them."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+    warm_up()
+    return ProcessPoolExecutor(workers, mp_context=get_context("forkserver"), initializer=_end_with_parent)
 
 
 def _end(pool: ProcessPoolExecutor) -> None:

@@ -17,6 +17,13 @@ class Execution:
     slurm: SlurmSettings = field(default_factory=SlurmSettings)
     ray: RaySettings = field(default_factory=RaySettings)
 
+    def warm_up(self) -> None:
+        """Start what takes a while, before there is work for it."""
+        if self.executor == "local" and self.workers > 1:
+            from data_prep.executor import local
+
+            local.warm_up()
+
     def check(self) -> None:
         """Refuse an executor that cannot work here, before any work."""
         if self.executor == "slurm":

@@ -1,4 +1,4 @@
-"""Examples of one set, checked: those of the user's file, then the translations of it that were kept.
+"""Examples of one set, checked: those of the user's file, or the translations of it that were kept.
 
 Checked here because upstream is silent or crashes hours in: SFT truncates an example that is too long and may leave
 no answer to learn; DPO zeroes a pair that is too long (a whole run can sit at loss 0.693); both need the prompt's
@@ -20,6 +20,7 @@ from data_prep.instruct.formats import FORMATS, Format, named
 from data_prep.instruct.settings import InstructSettings
 from data_prep.instruct.shapes import Value, normal_form
 from data_prep.jsonl import BadRow, Fault, Row, enforce, read, to_reject
+from data_prep.parts import WHOLE, Part
 from data_prep.prep_settings import OnBad
 from data_prep.vocabulary import Ids, Vocabulary, load
 
@@ -57,9 +58,9 @@ def read_examples(
     model: Path,
     settings: InstructSettings,
     on_bad_line: OnBad,
-    translations: Path | None = None,
+    part: Part = WHOLE,
 ) -> Iterator[Record]:
-    """Checked examples as Documents that hold their output line.
+    """Checked examples of the user's file, or of a part of it, as Documents that hold their output line.
 
     Args:
         name: sft or dpo.
@@ -67,16 +68,27 @@ def read_examples(
         model: The tokenizer.
         settings: Of the stage.
         on_bad_line: What to do with lines that cannot be used.
-        translations: Shard of kept translations in their normal form.
+        part: Of the file.
 
     Raises:
         DataError: A line is bad, or an example too long, and leaving such out was not asked for.
     """
-    form, vocabulary = FORMATS[name], load(model)
-    examples = chain(
-        _measured_rows(form, vocabulary, path, on_bad_line, settings.default_lang),
-        _measured_translations(form, vocabulary, translations) if translations else (),
-    )
+    form = FORMATS[name]
+    measured = _measure(form, load(model), read(path, form.row_fault, "reject", part))
+    found = (_named(path, row, settings.default_lang) for row in enforce(measured, str(path), on_bad_line, part))
+    return _finished(form, found, settings, str(part))
+
+
+def read_translations(name: str, shard: Path, model: Path, settings: InstructSettings) -> Iterator[Record]:
+    """Kept translations, from the shard of their normal forms, held to the same length as `read_examples`."""
+    form = FORMATS[name]
+    return _finished(form, _measured_translations(form, load(model), shard), settings, "the translations")
+
+
+def _finished(
+    form: Format, examples: Iterator[Measured | Reject], settings: InstructSettings, among: str
+) -> Iterator[Record]:
+    """Output lines of the examples that are short enough."""
     for found in examples:
         if isinstance(found, Reject):
             yield found
@@ -88,7 +100,7 @@ def read_examples(
             yield Reject(id=document.id, reason="too_long", where=where, text=document.text)
         else:
             rest = [later.length for later in examples if isinstance(later, Measured)]
-            raise _too_long(where, [found.length, *rest], settings.max_length)
+            raise _too_long(where, [found.length, *rest], settings.max_length, among)
 
 
 def rows(form: Format, path: Path, on_bad_line: OnBad, default_lang: str) -> Iterator[Example | Reject]:
@@ -97,15 +109,11 @@ def rows(form: Format, path: Path, on_bad_line: OnBad, default_lang: str) -> Ite
         yield to_reject(path, row) if isinstance(row, BadRow) else _example(path, row, default_lang)
 
 
-def _measured_rows(
-    form: Format, vocabulary: Vocabulary, path: Path, on_bad_line: OnBad, default_lang: str
-) -> Iterator[Measured | Reject]:
-    measured = _measure(form, vocabulary, read(path, form.row_fault, "reject"))
-    for row in enforce(measured, str(path), on_bad_line):
-        if isinstance(row, _MeasuredRow):
-            yield Measured(example=_example(path, row, default_lang), length=row.length)
-        elif isinstance(row, BadRow):
-            yield to_reject(path, row)
+def _named(path: Path, row: Row | BadRow, default_lang: str) -> Measured | Reject:
+    if isinstance(row, BadRow):
+        return to_reject(path, row)
+    assert isinstance(row, _MeasuredRow)  # noqa: S101  `_measure` makes no others
+    return Measured(example=_example(path, row, default_lang), length=row.length)
 
 
 def _measure(form: Format, vocabulary: Vocabulary, found: Iterator[Row | BadRow]) -> Iterator[Row | BadRow]:
@@ -148,10 +156,11 @@ def _length(prompt: Ids, completed: Sequence[Ids]) -> int | Fault:
     return max(map(len, completed))
 
 
-def _too_long(where: str, lengths: list[int], limit: int) -> DataError:
+def _too_long(where: str, lengths: list[int], limit: int, among: str) -> DataError:
     count = sum(length > limit for length in lengths)
     return DataError(
-        f"{count} example(s) have more tokens than instruct.max_length={limit}; the longest has {max(lengths)}",
+        f"{count} example(s) in {among} have more tokens than instruct.max_length={limit}; the longest has "
+        f"{max(lengths)}",
         where=f"the first is {where}",
         why="upstream would cut the answer off (SFT) or silently ignore the pair (DPO)",
         fix="instruct.on_long=drop leaves such examples out, counts them and keeps them with the rejects\n"

@@ -2,26 +2,28 @@
 
 instruct/_translations/<set>.jsonl.zst           translated examples that were kept, with receipt
 rejects/instruct/<set>.translations/00000...     those that were not, with their back-translations
+instruct/_parts/<set>/                           examples of a part of a file, until they are part of the product
 instruct/<set>.{train,validation}.jsonl          the product, English and translated
+
+A set that is up to date needs no parts, so none are planned for it: they went when its receipt was written.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_prep.documents import Record, split_of
-from data_prep.errors import DataError
-from data_prep.files import atomic_write
-from data_prep.instruct.examples import read_examples
+from data_prep.documents import Record
+from data_prep.instruct.examples import read_examples, read_translations
 from data_prep.instruct.formats import DPO, SFT, Format
+from data_prep.instruct.parts import SetFiles, count_parts, write_part, write_set
 from data_prep.instruct.settings import InstructSettings
 from data_prep.instruct.translations import Translations
 from data_prep.jsonl import check_start
-from data_prep.layout import SHARD_SUFFIX, Layout, receipt_path, resolve_input
-from data_prep.receipts import Tally
-from data_prep.tasks import Stage, Step, Task, Written, split_off_rejects, write_shard
+from data_prep.layout import SHARD_SUFFIX, receipt_path, resolve_input
+from data_prep.parts import Part
+from data_prep.tasks import Stage, Step, Task, no_records, write_shard
 from data_prep.translate.engines.make import check_engine, make_engine
 from data_prep.translate.fetch import direction
 from data_prep.translate.stage import cache_root
@@ -33,12 +35,17 @@ NAME = "instruct"
 
 
 def stage(settings: "PrepSettings") -> Stage:
-    """One task per file that is configured, after one per set that is translated."""
+    """One task per set that is translated, one per part of a file, one per set."""
     files = _files(settings.instruct)
-    translating = [_translate(settings, form, path) for form, path in files if _is_translated(settings, form)]
-    examples = Step(name="examples", tasks=tuple(_task(settings, form, path) for form, path in files))
-    translations = Step(name="translations", tasks=tuple(translating))
-    return Stage(name=NAME, steps=(translations, examples) if translating else (examples,))
+    translations = [_translate(settings, form, path) for form, path in files if _is_translated(settings, form)]
+    sets = [_Set(settings, form, path) for form, path in files]
+    examples = [each.whole() for each in sets]
+    done = Stage(name=NAME, steps=())
+    parts = [
+        part for each, task in zip(sets, examples, strict=True) if not done.is_current(task) for part in each.parts()
+    ]
+    tasks = {"translations": translations, "parts": parts, "examples": examples}
+    return Stage(name=NAME, steps=tuple(Step(name=name, tasks=tuple(each)) for name, each in tasks.items() if each))
 
 
 def check(settings: "PrepSettings") -> None:
@@ -98,51 +105,67 @@ def _translate(settings: "PrepSettings", form: Format, path: Path) -> Task:
     )
 
 
-def _task(settings: "PrepSettings", form: Format, path: Path) -> Task:
-    layout, instruct = settings.layout, settings.instruct
-    translations = _translations_file(settings, form) if _is_translated(settings, form) else None
-    return Task(
-        name=form.name,
-        settings={
-            "max_length": instruct.max_length,
-            "on_long": instruct.on_long,
-            "validation_fraction": instruct.validation_fraction,
-            "default_lang": instruct.default_lang,
+class _Set:
+    """What the tasks of one set share."""
+
+    def __init__(self, settings: "PrepSettings", form: Format, path: Path) -> None:
+        self.settings, self.form, self.path = settings, form, path
+        self.instruct, self.layout, self.tokenizer = settings.instruct, settings.layout, settings.tokenizer_file
+        self.translations = _translations_file(settings, form) if _is_translated(settings, form) else None
+        self.pieces = count_parts(path)
+        self.rules = {
+            "max_length": self.instruct.max_length,
+            "on_long": self.instruct.on_long,
+            "validation_fraction": self.instruct.validation_fraction,
+            "default_lang": self.instruct.default_lang,
             "on_bad_line": settings.on_bad_line,
-        },
-        inputs=(path, settings.tokenizer_file, *([translations] if translations else [])),
-        receipt=layout.instruct_receipt(form.name),
-        read=partial(
-            read_examples, form.name, path, settings.tokenizer_file, instruct, settings.on_bad_line, translations
-        ),
-        write=partial(_write_examples, layout, form.name, instruct.validation_fraction),
-    )
+        }
 
+    def parts(self) -> list[Task]:
+        """Check and render each part of the user's file, then the translations."""
+        name, shared = self.form.name, (self.tokenizer, self.instruct)
+        read = partial(read_examples, name, self.path, *shared, self.settings.on_bad_line)
+        tasks = [
+            self._part(f"{index:05d}", self.path, partial(read, part=Part(index=index, of=self.pieces)))
+            for index in range(self.pieces)
+        ]
+        if self.translations:
+            read_them = partial(read_translations, name, self.translations, *shared)
+            tasks.append(self._part("translations", self.translations, read_them))
+        return tasks
 
-def _write_examples(
-    layout: Layout, name: str, validation_fraction: float, records: Iterable[Record], _tally: Tally
-) -> Written:
-    outputs = tuple(layout.instruct(name, split) for split in ("train", "validation"))
-    rejects = layout.rejects(NAME, name, "00000")
-    counts = {"train": 0, "heldout": 0}
-    with (
-        atomic_write(outputs[0]) as train,
-        atomic_write(outputs[1]) as validation,
-        split_off_rejects(records, rejects) as documents,
-    ):
-        for document in documents:
-            split = split_of(document.group, validation_fraction)
-            counts[split] += 1
-            (train if split == "train" else validation).write(document.text.encode() + b"\n")
-        _require_both(name, counts, validation_fraction)
-    return Written(outputs=(*outputs, rejects), details={"train": counts["train"], "validation": counts["heldout"]})
-
-
-def _require_both(name: str, counts: dict[str, int], fraction: float) -> None:
-    if not all(counts.values()):
-        raise DataError(
-            f"{name}: {counts['train']} training and {counts['heldout']} validation examples",
-            where=f"instruct.validation_fraction={fraction}",
-            why="NeMo-Aligner needs at least one of each",
-            fix="instruct.validation_fraction=0.3, or more examples",
+    def _part(self, part: str, source: Path, read: Callable[[], Iterable[Record]]) -> Task:
+        prefix = self._folder / part
+        return Task(
+            name=f"{self.form.name}/{part}",
+            group=self.form.name,
+            settings={**self.rules, "parts": self.pieces},
+            inputs=(source, self.tokenizer),
+            receipt=receipt_path(prefix),
+            read=read,
+            write=partial(write_part, SetFiles.of_part(prefix), self.instruct.validation_fraction),
         )
+
+    def whole(self) -> Task:
+        """Append the parts."""
+        name, layout = self.form.name, self.layout
+        files = SetFiles(
+            train=layout.instruct(name, "train"),
+            validation=layout.instruct(name, "validation"),
+            rejects=layout.rejects(NAME, name, "00000"),
+        )
+        names = [*(f"{index:05d}" for index in range(self.pieces)), *(["translations"] if self.translations else [])]
+        parts = [self._folder / part for part in names]
+        return Task(
+            name=name,
+            settings=self.rules,
+            inputs=(self.path, self.tokenizer, *([self.translations] if self.translations else [])),
+            receipt=layout.instruct_receipt(name),
+            read=no_records,
+            write=partial(write_set, name, files, parts, self.instruct.validation_fraction),
+            spent=self._folder,
+        )
+
+    @property
+    def _folder(self) -> Path:
+        return self.layout.side(NAME, "parts") / self.form.name

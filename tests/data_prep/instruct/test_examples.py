@@ -83,7 +83,7 @@ def test_an_example_upstream_would_cut_is_an_error_unless_dropping_is_asked_for(
 
 
 LONG_MESSAGE = (
-    r"2 example\(s\) have more tokens than instruct\.max_length=90; the longest has \d+(.|\n)*"
+    r"2 example\(s\) in this file have more tokens than instruct\.max_length=90; the longest has \d+(.|\n)*"
     r":2 \(id long\)(.|\n)*on_long=drop(.|\n)*instruct\.max_length=\d+ if"
 )
 

@@ -12,6 +12,7 @@ import yaml
 from data_prep.documents import split_of
 from data_prep.errors import DataError, UsageError
 from data_prep.files import open_binary
+from data_prep.instruct import parts
 from data_prep.instruct import stage as instruct
 from data_prep.instruct.back_translation import chrf, in_a_row
 from data_prep.layout import Layout
@@ -273,7 +274,7 @@ def test_engines_are_checked_before_any_work(run: Run, tmp_path: Path, small_pre
 
 
 def test_a_side_without_examples_is_an_error_with_its_numbers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instruct, "split_of", lambda *_: "train")
+    monkeypatch.setattr(parts, "split_of", lambda *_: "train")
     message = r"sft: \d+ training and 0 validation examples(.|\n)*at least one of each(.|\n)*validation_fraction=0\.3"
     with pytest.raises(DataError, match=message):
         run("out", [GOOD])

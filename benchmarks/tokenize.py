@@ -11,7 +11,8 @@ hashes what it reads and writes, and merges; the others read one plain file (dat
 gigatoken alone, from a list of texts to arrays; "bare, from shards" reads what ours reads. Both keep all in memory.
 
 Each run measures itself after its imports; what one document takes is taken off. CPU seconds are of one worker or
-thread; wall seconds and memory (of all processes) are of --workers. Slow rivals get a sixteenth of the text. Bytes are
+thread; wall seconds and memory (of all processes) are of --workers. "whole s" is what a user waits for with --workers,
+start and imports included. Slow rivals get a sixteenth of the text. Bytes are
 compared with ours. Medians of runs that take turns; MB are of text.
 
 Megatron-LM comes from a checkout of https://github.com/NVIDIA/Megatron-LM. Its head wants Python 3.12, triton and, for
@@ -145,6 +146,13 @@ SIDES: dict[str, Callable[[Path, Path, int], None]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Timed(Used):
+    """What a side took for the text alone, and the seconds of its whole process."""
+
+    whole: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bench:
     """How every side is started."""
 
@@ -174,21 +182,21 @@ class Bench:
         words += ["--workers", str(workers)] if side == SLOW_MEGATRON else ["--use-gigatoken"]
         return [self.python, "-c", MEGATRON, *words]
 
-    def measure(self, side: str, given: Input, one: Input, tokenizer: Tokenizer) -> Used:
+    def measure(self, side: str, given: Input, one: Input, tokenizer: Tokenizer) -> Timed:
         """What encoding took; a CalledProcessError says that the side cannot run."""
         inputs = [given] if side in (BARE, BARE_FILE) else [given, one]
         used, *base = (self.told(side, each, tokenizer, self.workers) for each in inputs)
         cpu, *base_cpu = (self.told(side, each, tokenizer, 1).cpu for each in inputs)
         return replace(used, wall=used.wall - sum(each.wall for each in base), cpu=cpu - sum(base_cpu))
 
-    def told(self, side: str, given: Input, tokenizer: Tokenizer, workers: int) -> Used:
+    def told(self, side: str, given: Input, tokenizer: Tokenizer, workers: int) -> Timed:
         """Seconds as a run says them, and the memory it was seen to take."""
         path = os.pathsep.join(filter(None, (str(self.megatron or ""), os.environ.get("PYTHONPATH"))))
         environment = os.environ | {"RAYON_NUM_THREADS": str(workers)}
         environment |= {} if side in SIDES else {"PYTHONPATH": path}
         used = run_measured(self.command(side, given, tokenizer, workers), environment)
         seconds = json.loads(next(line for line in used.said.splitlines() if line.startswith('{"cpu"')))
-        return replace(used, **seconds)
+        return Timed(whole=used.wall, peak=used.peak, said=used.said, **seconds)
 
 
 def same_bytes(side: str, given: Input) -> str:
@@ -201,9 +209,9 @@ def same_bytes(side: str, given: Input) -> str:
     return "identical" if all(one.read_bytes() == two.read_bytes() for one, two in pairs) else "DIFFER"
 
 
-def compare(bench: Bench, inputs: dict[str, Input], tokenizer: Tokenizer) -> dict[str, tuple[float, Used, str]]:
+def compare(bench: Bench, inputs: dict[str, Input], tokenizer: Tokenizer) -> dict[str, tuple[float, Timed, str]]:
     """Megabytes, medians and bytes of every side that could run."""
-    runs: dict[str, list[Used]] = {side: [] for side in bench.sides()}
+    runs: dict[str, list[Timed]] = {side: [] for side in bench.sides()}
     of = {side: inputs["slow" if side in SLOW else "whole"] for side in runs}
     for _ in range(bench.repetitions):
         for side in list(runs):
@@ -216,16 +224,18 @@ def compare(bench: Bench, inputs: dict[str, Input], tokenizer: Tokenizer) -> dic
     bench.told(OURS, inputs["slow"], tokenizer, bench.workers)
     found = {}
     for side, used in runs.items():
-        middle = {name: median([getattr(each, name) for each in used]) for name in ("wall", "cpu", "peak")}
+        middle = {name: median([getattr(each, name) for each in used]) for name in ("wall", "cpu", "peak", "whole")}
         found[side] = (of[side].megabytes, replace(used[0], **middle), same_bytes(side, of[side]))
     return found
 
 
-def print_table(title: str, found: dict[str, tuple[float, Used, str]]) -> None:
+def print_table(title: str, found: dict[str, tuple[float, Timed, str]]) -> None:
     rows = []
     for side, (size, used, same) in found.items():
-        rows.append([side, f"{size:.0f}", speed(size, used.wall), speed(size, used.cpu), f"{used.peak:.0f}", same])
-    print(title, table(["", "MB", "MB/s", "MB/CPU s", "peak MB", "bytes"], rows), "", sep="\n", flush=True)
+        speeds = (speed(size, used.wall), speed(size, used.cpu))
+        rows.append([side, f"{size:.0f}", *speeds, f"{used.whole:.1f}", f"{used.peak:.0f}", same])
+    columns = ["", "MB", "MB/s", "MB/CPU s", "whole s", "peak MB", "bytes"]
+    print(title, table(columns, rows), "", sep="\n", flush=True)
 
 
 def speed(megabytes: float, seconds: float) -> str:
@@ -233,7 +243,7 @@ def speed(megabytes: float, seconds: float) -> str:
     return f"{megabytes / seconds:.1f}" if seconds > SHORTEST else "-"
 
 
-def ratio(found: dict[str, tuple[float, Used, str]], rival: str, what: str) -> float:
+def ratio(found: dict[str, tuple[float, Timed, str]], rival: str, what: str) -> float:
     """Our throughput by a rival's; not a number where start-up drowns one of them."""
     ours, theirs = (getattr(used, what) / size for size, used, _ in (found[OURS], found[rival]))
     return theirs / ours if min(ours, theirs) * found[OURS][0] > SHORTEST else math.nan
@@ -272,7 +282,10 @@ def main() -> None:
     print(machine_facts())
     print(f"peak memory at {SLOW_SHARE} times the text: {grown[1] / grown[0]:.2f} times")
     for rival in bench.sides()[1:]:
-        for what, unit in (("cpu", "MB per CPU second"), ("wall", "MB per second")):
+        units = {"cpu": "MB per CPU second", "wall": "MB per second", "whole": "MB per second, start included"}
+        for what, unit in units.items():
+            if what == "whole" and rival in SLOW:  # which read less text
+                continue
             ratios = [ratio(found, rival, what) for found in results if rival in found]
             if ratios := [each for each in ratios if not math.isnan(each)]:
                 print(f"ours / {rival}: {min(ratios):.2f} to {max(ratios):.2f} ({unit}; higher is better)")

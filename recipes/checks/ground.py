@@ -77,10 +77,22 @@ def check_ground(cfg: DictConfig, model: DictConfig, *, has_gpu: bool) -> None:
 
 def _cpu_overrides(cfg: DictConfig, model: DictConfig) -> list[str]:
     """Overrides that make a configuration run without a GPU."""
-    needed = [] if str(cfg.trainer.get("precision")) in {"32", "32-true"} else ["trainer.precision=32"]
+    needed = [] if _precision_suits_cpu(cfg, model) else ["trainer.precision=32"]
     for name, (value, default) in CPU_SETTINGS.items():
         if bool(model.get(name, default)) != value:
             needed.append(f"model.{name}={str(value).lower()}")
     if OmegaConf.select(model, "optim.name") != "fused_adam":
         needed.append("model.optim.name=fused_adam")
     return needed + [f"~model.optim.{key}" for key in DISTRIBUTED_OPTIMIZER_KEYS if key in cfg.model.optim]
+
+
+def _precision_suits_cpu(cfg: DictConfig, model: DictConfig) -> bool:
+    """Whether the CPU trains in the precision asked for: fp32, or bf16 by autocast over fp32 weights.
+
+    Outside autocast, where Megatron recomputes activations or gathers them for sequence parallelism, bf16 and fp32
+    meet (megatron-core 0.10.0, tensor_parallel/random.py and layers.py); on GPUs `megatron_amp_O2` makes all of it bf16.
+    """
+    precision = str(cfg.trainer.get("precision"))
+    if precision in {"bf16", "bf16-mixed"}:
+        return not (model.get("sequence_parallel", False) or model.get("activations_checkpoint_granularity"))
+    return precision in {"32", "32-true"}

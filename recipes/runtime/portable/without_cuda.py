@@ -5,6 +5,7 @@ megatron-core 0.10.0.
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -147,3 +148,33 @@ def checkpoint_device(changes: Changes) -> None:
     from nemo.collections.nlp.parts.nlp_overrides import NLPDDPStrategy
 
     changes.set(NLPDDPStrategy, "_fix_tensors_device", lambda _self, checkpoint: checkpoint)
+
+
+@patch(
+    missing="cuda",
+    upstream="megatron.core.pipeline_parallel.schedules",
+    stops_at='context_manager = torch.autocast("cuda", dtype=config.autocast_dtype)',
+)
+def autocast_device(changes: Changes) -> None:
+    """Mixed precision, switched on for CUDA alone, is the CPU's: without it `precision: bf16` is fp32 in silence."""
+    upstream_autocast = torch.autocast
+
+    def autocast(device_type: str, *args: Any, **kwargs: Any) -> Any:
+        return upstream_autocast("cpu" if device_type == "cuda" else device_type, *args, **kwargs)
+
+    changes.set(torch, "autocast", autocast)
+
+
+@patch(
+    missing="cuda",
+    upstream="megatron.core.tensor_parallel.layers",
+    stops_at='custom_bwd = partial(torch.amp.custom_bwd, device_type="cuda")',
+)
+def autocast_of_linears(changes: Changes) -> None:
+    """Megatron's linears bring a backward of their own, which takes up the forward's precision on CUDA alone."""
+    from megatron.core.tensor_parallel import layers
+
+    for linear in (layers.LinearWithFrozenWeight, layers.LinearWithGradAccumulationAndAsyncCommunication):
+        for name, decorate in (("forward", torch.amp.custom_fwd), ("backward", torch.amp.custom_bwd)):
+            bare = inspect.unwrap(getattr(linear, name))
+            changes.set(linear, name, staticmethod(decorate(bare, device_type="cpu")))

@@ -38,6 +38,7 @@ def test_all_gpu_settings_are_listed_at_once(tiny, accelerator):
     changes = {
         "trainer.accelerator": accelerator,
         "trainer.precision": "bf16",
+        "model.sequence_parallel": True,
         "model.optim.name": "mcore_distributed_optim",
         "model.optim.overlap_grad_sync": True,
         **wrong,
@@ -72,3 +73,23 @@ def test_the_overrides_it_gives_make_the_4b_config_a_cpu_config(inputs):
     fix = refused(check_ground, cfg, cfg.model, has_gpu=False).fix.splitlines()[-1]
     mended = load([path], [*inputs.overrides("pretrain"), *fix.split()], "pretrain")
     check_ground(mended, mended.model, has_gpu=False)
+
+
+@pytest.mark.parametrize(
+    ("precision", "more", "suits"),
+    [
+        ("bf16", {}, True),
+        ("bf16-mixed", {}, True),
+        ("bf16", {"model.sequence_parallel": True}, False),
+        ("bf16", {"model.activations_checkpoint_granularity": "full"}, False),
+        ("32", {"model.sequence_parallel": True}, True),
+        ("16", {}, False),
+    ],
+)
+def test_a_cpu_trains_in_bf16_where_megatron_keeps_to_autocast(tiny, precision, more, suits):
+    """Elsewhere bf16 and fp32 tensors meet, deep inside a backward pass."""
+    cfg = tiny("cpt", {"trainer.precision": precision, "model.sequence_parallel": False, **more})
+    if suits:
+        check_ground(cfg, cfg.model, has_gpu=False)
+    else:
+        assert "trainer.precision=32" in refused(check_ground, cfg, cfg.model, has_gpu=False).fix

@@ -175,6 +175,46 @@ def scheduled_token_count() -> None:
     assert torch.zeros([], dtype=torch.int, device="cuda").device.type == "cpu"
 
 
+class Doubling(torch.nn.Linear):
+    """A model as Megatron's schedules call it; notes in which precision it computed."""
+
+    model_type = None
+
+    def set_input_tensor(self, _tensor: object) -> None:
+        pass
+
+    def step(self, _data: object, _model: object) -> tuple[torch.Tensor, object]:
+        self.computed = self(torch.ones(2, 2)).dtype
+        return torch.zeros(()), lambda output: (output, {})
+
+
+def mixed_precision_of_a_step() -> None:
+    from megatron.core.pipeline_parallel import schedules
+
+    nemo("parts.nlp_overrides")
+    model = Doubling(2, 2)
+    config = types.SimpleNamespace(
+        enable_autocast=True,
+        autocast_dtype=torch.bfloat16,
+        timers=None,
+        calculate_per_token_loss=False,
+        num_moe_experts=None,
+    )
+    schedules.forward_step(model.step, None, model, 1, None, [], config)
+    assert model.computed is torch.bfloat16
+
+
+def backward_of_a_linear() -> None:
+    from megatron.core.tensor_parallel.layers import LinearWithGradAccumulationAndAsyncCommunication as Linear
+
+    weight, inputs = torch.nn.Parameter(torch.ones(3, 2)), torch.ones(4, 2, requires_grad=True)
+    with torch.amp.autocast_mode.autocast("cpu", dtype=torch.bfloat16):
+        outputs = Linear.apply(inputs, weight, None, False, False, False, None, None)
+    assert outputs.dtype is torch.bfloat16
+    outputs.sum().backward()
+    assert torch.equal(weight.grad, torch.full((3, 2), 4.0))
+
+
 PROBES = {
     "ngc_version": (ngc_version, TypeError),
     "cuda_methods": (lambda: torch.ones(1).cuda(), (AssertionError, RuntimeError)),
@@ -186,6 +226,8 @@ PROBES = {
     "model_parallel_seed": (model_parallel_seed, AssertionError),
     "float_tensor_type": (clipped_gradient_norm, AssertionError),
     "checkpoint_device": (lambda: start_strategy_class()._fix_tensors_device(None, {}), AssertionError),
+    "autocast_device": (mixed_precision_of_a_step, AssertionError),
+    "autocast_of_linears": (backward_of_a_linear, RuntimeError),
     "apex_gate": (start_strategy, ImportError),
     "tensor_parallel_defaults": (build_one_module, NameError),
     "listify_model": (weight_decay_groups, NameError),

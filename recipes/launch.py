@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import dataclasses
+import multiprocessing
 import os
 import signal
 import socket
@@ -139,6 +140,9 @@ def become_new_process() -> None:
     torch.distributed.broadcast_object_list(port, src=0)
     os.environ["MASTER_PORT"] = str(port[0])
     os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
+    for helper in multiprocessing.active_children():  # the manager of megatron-core's writer would outlive an exec
+        helper.terminate()
+        helper.join()
     for descriptor in Path("/proc/self/fd").iterdir():  # a listening socket that outlived this would never answer
         if (number := int(descriptor.name)) > sys.stderr.fileno():
             with contextlib.suppress(OSError):

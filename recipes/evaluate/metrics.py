@@ -184,3 +184,27 @@ def _rouge(
 def _f_measures(scorer: Any, hypothesis: str, reference: str) -> Mapping[str, float]:
     found = scorer.score(*(unicodedata.normalize("NFC", text) for text in (reference, hypothesis)))
     return {name: 100 * float(found[name].fmeasure) for name in _ROUGES}
+
+
+COUNTED = ("chrf++", "bleu")
+"""Metrics of a corpus that are made of counts summed over items, not of a mean of items' scores."""
+
+
+def counts(metric: str, hypotheses: Sequence[str], references: Sequence[str]) -> list[list[int]]:
+    """What sacrebleu counts in each item for one of COUNTED; a resampled corpus is scored by their sums.
+
+    sacrebleu.significance draws from the same counts; it has no public name for them (sacrebleu 2.6.0).
+    """
+    found: list[list[int]] = _counted(metric)._extract_corpus_statistics(  # noqa: SLF001
+        list(map(normalize, hypotheses)), [list(map(normalize, references))]
+    )
+    return found
+
+
+def score_of_counts(metric: str, counted: Sequence[int]) -> float:
+    """The corpus's score from the sums of `counts`."""
+    return float(_counted(metric)._compute_score_from_stats(list(counted)).score)  # noqa: SLF001
+
+
+def _counted(metric: str) -> Any:
+    return _chrf() if metric == "chrf++" else _bleu()

@@ -13,6 +13,7 @@ from pathlib import Path
 EVALUATION = "recipes.evaluate.verb"
 PARTS: dict[str, str] = {
     "compare": "recipes.evaluate.compare",
+    "contamination": "recipes.evaluate.contamination",
 }
 """Bare words of the verb and their modules, each with `main(configs, overrides, *, dry_run) -> int`; imported only
 when asked for, because the command line reads this table to write its --help."""

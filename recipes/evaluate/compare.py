@@ -20,7 +20,7 @@ from rich.table import Table
 from scipy.stats import norm
 
 from data_prep.console import make_console
-from data_prep.errors import LangadaptError, UsageError
+from data_prep.errors import DataError, LangadaptError, UsageError
 from data_prep.files import atomic_write
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
@@ -96,9 +96,10 @@ def choose(settings: CompareSettings) -> tuple[Side, Side]:
 
     Raises:
         UsageError: A model is not there, or several could be meant.
+        DataError: No task was evaluated.
     """
-    first = read_evaluation(settings.evaluation)
-    second = first if settings.other is None else read_evaluation(settings.other)
+    first = _with_tasks(settings.evaluation)
+    second = first if settings.other is None else _with_tasks(settings.other)
     one, other = settings.baseline, settings.model
     if settings.other is None and len(first.models) == 2 and one is None and other is None:
         one, other = first.models
@@ -113,6 +114,18 @@ def choose(settings: CompareSettings) -> tuple[Side, Side]:
             fix=f"baseline=NAME model=NAME with two of: {', '.join(first.models)}",
         )
     return sides
+
+
+def _with_tasks(path: Path) -> Evaluation:
+    evaluation = read_evaluation(path)
+    if not evaluation.tasks:
+        raise DataError(
+            "this evaluation has no tasks",
+            where=str(path),
+            why="bits per byte are kept without their documents, so there are no items to compare",
+            fix="name tasks in the evaluation's config and run langadapt evaluate again",
+        )
+    return evaluation
 
 
 def _model(evaluation: Evaluation, name: str | None, key: str) -> str:

@@ -90,7 +90,7 @@ def read_evaluation(path: Path) -> Evaluation:
 
     Raises:
         UsageError: There is no such file.
-        DataError: It is damaged, or no task was evaluated.
+        DataError: It is damaged.
     """
     if not path.is_file():
         raise UsageError(
@@ -98,19 +98,14 @@ def read_evaluation(path: Path) -> Evaluation:
         )
     try:
         content = json.loads(path.read_bytes())
-        tasks = content.get("tasks") or {}
+        folder = content.get("items_folder")
     except (ValueError, AttributeError) as error:
         raise _unusable(f"this is no evaluation: {error}", path) from error
-    if not tasks:
-        raise DataError(
-            "this evaluation has no tasks",
-            where=str(path),
-            why="bits per byte are kept without their documents, so there are no items to compare",
-            fix="name tasks in the evaluation's config and run langadapt evaluate again",
-        )
-    folder = content.get("items_folder")
     return Evaluation(
-        path=path, tasks=tasks, groups=content.get("groups") or {}, folder=path.parent / folder if folder else None
+        path=path,
+        tasks=content.get("tasks") or {},
+        groups=content.get("groups") or {},
+        folder=path.parent / folder if folder else None,
     )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from recipes.report import charts, views, wording
-from recipes.report.facts import RUNS, Collected, Report
-from recipes.report.runs import Facts
+from recipes.report.facts import Collected, Report
+from recipes.report.files import RUNS, Facts
 from recipes.report.views import View
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from data_prep.documents import primary_language
 from data_prep.translate.languages import english_name
-from recipes.report.facts import RUNS, Report
-from recipes.report.runs import Facts
+from recipes.report.facts import Report
+from recipes.report.files import RUNS, Facts
 
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"

@@ -239,6 +239,8 @@ def conclude(found: Mapping[str, Mapping[str, Any]], model: str) -> dict[str, di
 
 def verdict(task: Mapping[str, Any], p_holm: float, model: str, tasks: int) -> str:
     """What the items show, in words."""
+    if task["delta"] == task["standard_error"] == 0:
+        return f"the same on each of {task['items']} items"
     if p_holm < LEVEL:
         return f"{model} is {'better' if task['delta'] > 0 else 'worse'}"
     if task["p"] < LEVEL:

@@ -29,7 +29,7 @@ from data_prep.files import atomic_write
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
 from recipes.evaluate import overlap
-from recipes.evaluate.item_logs import Evaluation, read_evaluation, scored
+from recipes.evaluate.item_logs import Evaluation, points, read_evaluation, scored
 from recipes.evaluate.statistics import bootstrap
 from recipes.evaluate.verb import EvaluateSettings
 
@@ -180,7 +180,7 @@ def split_score(
         "clean": [item for item in log.values() if item.id not in touched],
         "touched": [item for item in log.values() if item.id in touched],
     }
-    result: dict[str, Any] = {"metric": metric}
+    result: dict[str, Any] = {"metric": metric, "points": points(metric)}
     for name, items in parts.items():
         result[name] = {"items": len(items), "value": None, "standard_error": None}
         if items:

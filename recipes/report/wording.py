@@ -50,6 +50,11 @@ def decimal(value: float | None, digits: int = 2) -> str:
     return DASH if value is None else f"{value:.{digits}f}".replace("-", MINUS)
 
 
+def signed(value: float) -> str:
+    """A difference with its sign and one decimal; what rounds to nothing has no sign."""
+    return f"{value:+.1f}".replace("-", MINUS) if abs(value) >= 0.05 else "0.0"
+
+
 def percent(part: float, *, signed: bool = False) -> str:
     """0.123 is 12 %; small parts get a decimal."""
     digits = 0 if part == 0 or abs(part) >= 0.095 else 1

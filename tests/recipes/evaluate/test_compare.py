@@ -86,7 +86,12 @@ def test_the_error_of_a_group_written_out():
     ],
 )
 def test_verdicts_in_words(delta, p, p_holm, words):
-    assert verdict({"delta": delta, "p": p, "items": 80}, p_holm, "cpt", 10) == words
+    assert verdict({"delta": delta, "p": p, "items": 80, "standard_error": 0.1}, p_holm, "cpt", 10) == words
+
+
+def test_a_model_that_gets_every_item_as_the_other_does_is_said_so():
+    task = {"delta": 0.0, "p": 1.0, "items": 80, "standard_error": 0.0}
+    assert verdict(task, 1.0, "cpt", 10) == "the same on each of 80 items"
 
 
 def test_two_evaluations_are_paired_by_id_whatever_the_order(tmp_path):

@@ -259,7 +259,7 @@ def test_the_ids_of_touched_items_stay_in_their_own_file(demo):
 
 def test_the_files_of_contamination_and_judges_have_the_keys_their_verbs_write(demo):
     (judged,) = report(demo)["judgements"].values()
-    outcome = Outcome(value=dict.fromkeys(AXES, 3.0), invalid=None, unanswered=None, replies=())
+    outcome = Outcome(value=dict.fromkeys(AXES, 3.0))
     written = graded({"base": {"a": outcome, "b": outcome}}, samples=10, seed=0)
     assert set(judged["models"]["base"]) == set(written["models"]["base"])
     assert set(judged["models"]["base"]["axes"]["Overall"]) == set(written["models"]["base"]["axes"]["Overall"])

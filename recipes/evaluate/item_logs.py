@@ -3,6 +3,7 @@
 evaluation.json names the folder of the logs beside it; in it lies <model>/<task>.jsonl, one line an item.
 """
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ import msgspec
 import numpy as np
 
 from data_prep.errors import DataError, LangadaptError, UsageError
-from recipes.evaluate import metrics
-from recipes.evaluate.statistics import Statistic, Values, mean
+from recipes.evaluate import generated, metrics
+from recipes.evaluate.statistics import Statistic, Values, mean, of_counts
 
 SAME = ("version", "num_fewshot", "scoring", "headline", "signature")
 """What two results of a task must share before their difference means anything."""
@@ -131,9 +132,10 @@ def scored(items: Sequence[Item], metric: str) -> Scored:
         LangadaptError: The logs hold no value of the metric.
     """
     if metric in metrics.COUNTED:
-        predictions, targets = [str(item.prediction) for item in items], [str(item.target) for item in items]
-        rows = np.asarray(metrics.counts(metric, predictions, targets), dtype=float)
-        return Scored(rows=rows, statistic=_corpus_statistic(metric, len(items)), points=points(metric))
+        predictions = [generated.first_line(str(item.prediction)) for item in items]
+        rows = metrics.counts(metric, predictions, [str(item.target).strip() for item in items])
+        score = of_counts(functools.partial(metrics.of_counts, metric), len(items))
+        return Scored(rows=np.asarray(rows, dtype=float), statistic=score, points=points(metric))
     try:
         values = np.asarray([item.metrics[metric] for item in items], dtype=float)
     except KeyError as error:
@@ -144,14 +146,6 @@ def scored(items: Sequence[Item], metric: str) -> Scored:
             fix="compare tasks whose headline metric is a mean over items, or chrf++ or bleu: tasks=[NAME]",
         ) from error
     return Scored(rows=values[:, None], statistic=mean, points=points(metric))
-
-
-def _corpus_statistic(metric: str, items: int) -> Statistic:
-    def score(means: Values) -> Values:
-        counts = np.rint(means * items).astype(int)
-        return np.apply_along_axis(lambda row: metrics.score_of_counts(metric, row.tolist()), -1, counts)
-
-    return score
 
 
 def points(metric: str) -> float:

@@ -13,7 +13,7 @@ from data_prep.files import sha256_file
 from data_prep.receipts import config_hash
 from data_prep.translate.cache import Cache, key_of
 from recipes.evaluate.generation import Prompt, generate
-from recipes.evaluate.verb import open_models
+from recipes.evaluate.models import open_models
 
 _QUESTION = ("question", "prompt")
 _REFERENCE = ("reference", "target")

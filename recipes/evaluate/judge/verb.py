@@ -31,7 +31,7 @@ from recipes.evaluate.judge.prompts import AXES, fill, prompt_hash, template
 from recipes.evaluate.judge.results import Both, faults, graded, paired, served, usage, winner
 from recipes.evaluate.judge.settings import JudgeSettings
 from recipes.evaluate.judge.verdicts import Grades, read_grades, read_verdict
-from recipes.evaluate.verb import check_model
+from recipes.evaluate.models import check_model
 
 
 @dataclass(frozen=True, kw_only=True)

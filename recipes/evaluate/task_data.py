@@ -36,13 +36,17 @@ class LoadedTask:
     num_fewshot: int
 
 
-def load_task(manager: Any, entry: Entry, *, data_dir: Path | None, num_fewshot: int | None) -> LoadedTask:
+def load_task(
+    manager: Any, entry: Entry, *, data_dir: Path | None, num_fewshot: int | None, seq_length: int
+) -> LoadedTask:
     """A task with its data.
 
     Raises:
-        UsageError: Its data are not there, or its worked examples would come from the items it is scored on.
+        UsageError: Its data are not there, its worked examples would come from the items it is scored on, or what it
+            lets a model write leaves no room for a prompt.
     """
     config = config_of(entry)
+    check_room(entry.name, config, seq_length)
     chosen = config.get("num_fewshot") or 0 if num_fewshot is None else num_fewshot
     local = {} if data_dir is None else local_data(entry, config, data_dir)
     spec = {**entry.overrides, **local, "task": entry.name, "num_fewshot": chosen}
@@ -101,6 +105,17 @@ def local_checksums(entry: Entry, data_dir: Path | None) -> dict[str, str]:
         return {}
     folder = data_folder(entry, config_of(entry), data_dir)
     return {path.name: sha256_file(path) for path in sorted(folder.glob("*.jsonl"))}
+
+
+def check_room(name: str, config: Mapping[str, Any], seq_length: int) -> None:
+    """Raises UsageError where a model of `seq_length` tokens could not read a prompt and write an answer."""
+    answer = int((config.get("generation_kwargs") or {}).get("max_gen_toks", 0))
+    if answer >= seq_length:
+        raise UsageError(
+            f"{name} writes up to {answer} tokens, which leaves no room for a prompt",
+            where=f"seq_length={seq_length}",
+            fix=f"leave {name} out, or seq_length={2 * answer} with a model that reads as many",
+        )
 
 
 def check_fewshot(name: str, task: Any, shots: int) -> None:

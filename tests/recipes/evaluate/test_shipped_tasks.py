@@ -1,6 +1,4 @@
-"""Every task of ours runs offline on items in its source's schema, says what it must of itself, and takes no examples
-from the split it is scored on.
-"""
+"""Every task of ours runs offline on items in its source's schema; no examples come from the split it is scored on."""
 
 import json
 
@@ -29,7 +27,7 @@ def manager():
 def load(manager, data):
     def load(name, num_fewshot=0):
         (entry,) = registry.resolve(manager, [name]).values()
-        return task_data.load_task(manager, entry, data_dir=data, num_fewshot=num_fewshot)
+        return task_data.load_task(manager, entry, data_dir=data, num_fewshot=num_fewshot, seq_length=512)
 
     return load
 
@@ -105,7 +103,8 @@ def prompt(loaded, index):
         (
             "indic_xnli_hi_letter",
             (
-                "Answer whether the hypothesis is more likely to be true (entailment), false (contradiction), or unknown "
+                "Answer whether the hypothesis is more likely to be true (entailment), false (contradiction), or "
+                "unknown "
                 "(neutral) based on the given premise.\n\nPremise: दुकान रात नौ बजे बंद हो गई।\n"
                 "Hypothesis: दुकान दस बजे बंद थी।\nAnswer:"
             ),

@@ -25,7 +25,9 @@ def test_the_pair_template_shows_both_answers_and_the_three_verdicts():
 
 
 def test_braces_in_an_answer_stay_what_they_are():
-    assert fill("{question}|{answer}", {"question": "{answer}", "answer": "{question} {x}"}) == "{answer}|{question} {x}"
+    assert (
+        fill("{question}|{answer}", {"question": "{answer}", "answer": "{question} {x}"}) == "{answer}|{question} {x}"
+    )
 
 
 def test_a_template_of_one_s_own_may_use_indicquest_s_names(tmp_path):

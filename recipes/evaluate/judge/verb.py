@@ -181,7 +181,7 @@ def _about(settings: JudgeSettings, judge: Judge, text: str) -> dict[str, Any]:
         "usage": usage(replies, endpoint.price),
         "asked_in_this_run": judge.asked,
         "sources": {name: str(path.absolute()) for name, path in {**settings.answers, **settings.models}.items()},
-        "items": settings.items.name,
+        "items_file": settings.items.name,
         "versions": {"langadapt": langadapt_version(), "openai": version("openai")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -89,7 +89,17 @@ def test_answers_are_graded_compared_and_paid_for(server, words, result, lines, 
         "unanswered": None,
         "replies": [grades(4.5)],
     }
-    assert re.search(r"judged by judge-2411 .*16 of 16 replies asked now, 0\.0032 USD", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert re.search(r"judged by judge-2411 .*16 of 16 replies asked now, 0\.0032 USD", printed)
+    assert re.search(r"good +│ +8 │ +8 │ +0 │ +0 .*4.50 ± 0.00", printed)
+    assert "bad - good, Overall: -2.50 (95 % from -2.50 to -2.50, p " in printed
+
+
+def test_too_few_answers_to_the_same_questions_are_not_compared(words, answers, result, capsys):
+    write(answers["bad"], lambda number: "गलत", QUESTIONS[:1])
+    assert cli.main(words()) == 0
+    assert result()["comparisons"] == [{"models": ["good", "bad"], "items": 1, "axes": {}}]
+    assert "bad - good: too few answers to the same questions to compare (1)" in capsys.readouterr().out
 
 
 def test_open_answers_are_graded_without_the_reference(server, words, result):
@@ -98,7 +108,7 @@ def test_open_answers_are_graded_without_the_reference(server, words, result):
     assert (result()["models"]["good"]["valid"], result()["comparisons"]) == (8, [])
 
 
-def test_pairs_are_judged_in_both_orders_so_that_the_place_decides_nothing(server, words, result, lines):
+def test_pairs_are_judged_in_both_orders_so_that_the_place_decides_nothing(server, words, result, lines, capsys):
     """Even questions: the good model wins; odd ones: whichever stands first."""
 
     def verdict(prompt):
@@ -108,6 +118,7 @@ def test_pairs_are_judged_in_both_orders_so_that_the_place_decides_nothing(serve
 
     server.reply = verdict
     assert cli.main(words("kind=pairs")) == 0
+    assert re.search(r"│ +8 │ +4 │ +0 │ +4 │ +4 │ +0 │ +0 │ +0\.75 \(0\.", capsys.readouterr().out)
     pairs = result()["pairs"]
     assert (pairs["wins"], pairs["losses"], pairs["ties"], pairs["of_ties_orders_disagree"]) == (4, 0, 4, 4)
     assert pairs["win_share"]["value"] == 0.75

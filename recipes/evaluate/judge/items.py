@@ -77,13 +77,7 @@ def read_answers(path: Path, questions: Questions) -> Answers:
                 where=f"{path}:{number}",
                 fix="questions=FILE.jsonl with `id`, `question` and `reference` on each line",
             )
-        if questions.setdefault(name, question).text != question.text:
-            raise DataError(
-                f"the id {name!r} stands for another question elsewhere",
-                where=f"{path}:{number}",
-                why="answers to different questions would be compared",
-                fix="give the files of one task, or leave `id` out: equal questions then get equal ids",
-            )
+        questions[name] = _same(name, questions.get(name, question), question, f"{path}:{number}")
         found[name] = str(_pick(row, _ANSWER))
     return found
 
@@ -119,6 +113,19 @@ def generate_answers(name: str, folder: Path, questions: Questions, store: Cache
                 store.put({key(question): answer})
                 bar.advance()
     return {each: store.get(key(question)) or "" for each, question in questions.items()}
+
+
+def _same(name: str, known: Question, new: Question, where: str) -> Question:
+    """What two files say of one question, which may have its reference in one of them only."""
+    references = {each.reference for each in (known, new) if each.reference is not None}
+    if known.text != new.text or len(references) > 1:
+        raise DataError(
+            f"the id {name!r} stands for another {'question' if known.text != new.text else 'reference'} elsewhere",
+            where=where,
+            why="answers to different questions would be compared",
+            fix="give the files of one task, or leave `id` out: equal questions then get equal ids",
+        )
+    return known if known.reference is not None else new
 
 
 def _says(path: Path) -> bool:

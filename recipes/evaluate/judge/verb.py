@@ -52,12 +52,7 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     settings = load(JudgeSettings, configs, overrides)
     check_key(settings.endpoint)
     text = template(settings.kind, settings.prompt)
-    questions: Questions = read_questions(settings.questions) if settings.questions else {}
-    answers = {name: read_answers(path, questions) for name, path in settings.answers.items()}
-    for name, folder in settings.models.items():
-        check_model(name, folder, 2)
-    if settings.kind == "reference":
-        require_references(questions)
+    questions, answers = _read(settings)
     if dry_run:
         print(_plan(settings, questions, answers))
         return 0
@@ -65,8 +60,7 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     with Cache(settings.replies_folder) as store:
         for name, folder in settings.models.items():
             answers[name] = generate_answers(name, folder, questions, store, settings.max_new_tokens)
-        endpoint = settings.endpoint
-        judge = Judge(Endpoint(endpoint), store, settings.attempts, endpoint.concurrency)
+        judge = Judge(Endpoint(settings.endpoint), store, settings.attempts, settings.endpoint.concurrency)
         judged = (_pairs if settings.kind == "pairs" else _grades)(settings, judge, text, questions, answers)
     result = {**_about(settings, judge, text), **judged.figures, "seconds": round(time.monotonic() - start, 1)}
     _write(settings, result, judged.lines)
@@ -75,6 +69,17 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
         reasons = ", ".join(f"{reason} {count}" for reason, count in judged.unanswered.items())
         print(f"judge: some judgements have no reply ({reasons}); the same command asks for these alone")
     return 1 if judged.unanswered else 0
+
+
+def _read(settings: JudgeSettings) -> tuple[Questions, dict[str, Answers]]:
+    """What the files hold; the models' folders are only looked at."""
+    questions: Questions = read_questions(settings.questions) if settings.questions else {}
+    answers = {name: read_answers(path, questions) for name, path in settings.answers.items()}
+    for name, folder in settings.models.items():
+        check_model(name, folder, 1)
+    if settings.kind == "reference":
+        require_references(questions)
+    return questions, answers
 
 
 def _plan(settings: JudgeSettings, questions: Questions, answers: Mapping[str, Answers]) -> str:

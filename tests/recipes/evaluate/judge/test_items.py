@@ -50,6 +50,16 @@ def test_one_id_for_two_questions_is_refused(tmp_path):
     assert "answers to different questions would be compared" in str(error.value)
 
 
+def test_a_reference_may_stand_in_one_file_only_but_not_two_in_two(tmp_path):
+    questions = read_questions(jsonl(tmp_path / "q.jsonl", {"id": "1", "question": "क्या?"}))
+    row = {"id": "1", "question": "क्या?", "answer": "x"}
+    read_answers(jsonl(tmp_path / "a.jsonl", {**row, "reference": "हाँ"}), questions)
+    read_answers(jsonl(tmp_path / "b.jsonl", row), questions)
+    assert questions["1"].reference == "हाँ"
+    with pytest.raises(DataError, match="id '1' stands for another reference elsewhere"):
+        read_answers(jsonl(tmp_path / "c.jsonl", {**row, "reference": "नहीं"}), questions)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

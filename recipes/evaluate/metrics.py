@@ -183,3 +183,18 @@ def _rouge(
 def _f_measures(scorer: Any, hypothesis: str, reference: str) -> Mapping[str, float]:
     found = scorer.score(*(unicodedata.normalize("NFC", text) for text in (reference, hypothesis)))
     return {name: 100 * float(found[name].fmeasure) for name in _ROUGES}
+
+
+def counts(name: str, hypotheses: Sequence[str], references: Sequence[str]) -> list[list[int]]:
+    """N-gram counts of each item, whose sum over items gives chrF++ or BLEU of a corpus: what a bootstrap draws."""
+    texts = list(map(normalize, hypotheses)), [list(map(normalize, references))]
+    found: list[list[int]] = _COUNTED[name]()._extract_corpus_statistics(*texts)  # noqa: SLF001 - sacrebleu's own
+    return found
+
+
+def of_counts(name: str, summed: Sequence[int]) -> float:
+    """chrF++ or BLEU of summed counts."""
+    return float(_COUNTED[name]()._compute_score_from_stats(summed).score)  # noqa: SLF001 - significance.py calls it so
+
+
+_COUNTED = {"chrf++": _chrf, "bleu": _bleu}

@@ -29,7 +29,7 @@ from recipes.evaluate.judge.results import Both, faults, graded, paired, served,
 from recipes.evaluate.judge.settings import JudgeSettings
 from recipes.evaluate.judge.tables import show
 from recipes.evaluate.judge.verdicts import Grades, read_grades, read_verdict
-from recipes.evaluate.verb import check_model
+from recipes.evaluate.models import check_model
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,9 @@ def test_answers_of_one_s_own_hold_their_questions(tmp_path):
     assert questions == {"1": Question(text="क्या?", reference="हाँ")}
 
 
-def test_an_item_log_holds_prompt_target_and_prediction(tmp_path):
+def test_an_item_log_holds_question_target_and_prediction(tmp_path):
     questions = {}
-    row = {"id": "ab", "index": 0, "prompt": "क्या?", "target": "हाँ", "prediction": "", "metrics": {"chrf++": 0.0}}
+    row = {"id": "ab", "index": 0, "question": "क्या?", "target": "हाँ", "prediction": "", "metrics": {"chrf++": 0.0}}
     assert read_answers(jsonl(tmp_path / "a.jsonl", row), questions) == {"ab": ""}
     assert questions == {"ab": Question(text="क्या?", reference="हाँ")}
 
@@ -64,8 +64,8 @@ def test_a_reference_may_stand_in_one_file_only_but_not_two_in_two(tmp_path):
     ("rows", "message"),
     [
         (['{"id": 1\n'], "not valid JSON"),
-        ([{"id": 1, "question": "क्या?"}], "no text in `answer` or `prediction`; fields here: id, question"),
-        ([{"id": 1, "question": "क्या?", "answer": 4}], "no text in `answer` or `prediction`"),
+        ([{"id": 1, "question": "क्या?"}], "no text in answer or prediction; fields here: id, question"),
+        ([{"id": 1, "question": "क्या?", "answer": 4}], "no text in answer or prediction"),
         ([{"id": 1, "question": "क", "answer": "x"}] * 2, "id '1' stands twice"),
         ([], "this file is empty"),
     ],
@@ -77,7 +77,7 @@ def test_lines_that_are_no_answers_are_named(tmp_path, rows, message):
 
 
 def test_questions_are_read_as_strictly(tmp_path):
-    with pytest.raises(DataError, match="no text in `question` or `prompt`"):
+    with pytest.raises(DataError, match="no text in question"):
         read_questions(jsonl(tmp_path / "q.jsonl", {"id": 1, "text": "क्या?"}))
     with pytest.raises(DataError, match="stands twice"):
         read_questions(jsonl(tmp_path / "q.jsonl", *[{"question": "क्या?"}] * 2))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from data_prep.errors import UsageError
 from data_prep.layout import REPOSITORY_ROOT
 from recipes import cli
 from recipes.evaluate.generation import Prompt, generate
+from tests.recipes.evaluate import task_items
 from tests.recipes.evaluate.judge.server import AXES, grades
 
 CONFIG = REPOSITORY_ROOT / "nemo_configs" / "eval" / "judge.yaml"
@@ -274,6 +276,22 @@ def test_a_real_model_s_replies_are_judged_like_any_other(server, models, words,
     assert cli.main(words(*given, *folders, names=[])) == 0
     assert result()["asked_in_this_run"] == 0
     assert result()["models"] == first["models"]
+
+
+def test_the_item_logs_of_an_evaluation_are_judged_as_they_are(server, models, words, answers, tmp_path, result):
+    folder = shutil.copytree(models["base"], tmp_path / "base")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 512}))
+    data = task_items.write(tmp_path / "data")
+    where = [f"models.base={folder}", f"data_dir={data}", f"output={tmp_path}/e.json", "seq_length=320"]
+    assert cli.main(["evaluate", *where, "tasks=[indic_quest_hi]", "bootstrap_samples=0"]) == 0
+    folder = json.loads((tmp_path / "e.json").read_text())["items_folder"]
+    answers["base"] = tmp_path / folder / "base" / "indic_quest_hi.jsonl"
+    assert cli.main(words(names=["base"])) == 0
+    assert result()["models"]["base"]["valid"] == 2
+    seen = "\n".join(server.asked)
+    for item in task_items.ITEMS["indic_quest_hi"]["test"]:
+        assert f"[question]\n{item['Question']}\n[reference answer]\n{item['Answer']}\n[answer to grade]\n" in seen
 
 
 def test_a_dry_run_asks_nobody_and_writes_nothing(server, words, tmp_path, capsys):

@@ -147,10 +147,14 @@ def _item(loaded: LoadedTask, line: Mapping[str, Any]) -> dict[str, Any]:
     prediction = line["filtered_resps"][0]
     if loaded.task.OUTPUT_TYPE == "multiple_choice":
         prediction = _chosen(loaded, line)
+    question = {}
+    if loaded.task.OUTPUT_TYPE == "generate_until":  # what a judge is shown: no examples, no chat template
+        question = {"question": loaded.task.doc_to_text(line["doc"])}
     return {
         "id": line["doc_hash"],
         "index": line["doc_id"],
         "prompt_hash": line["prompt_hash"],
+        **question,
         "target": line["target"],
         "prediction": prediction,
         "metrics": values,

@@ -11,7 +11,11 @@ import importlib
 from pathlib import Path
 
 EVALUATION = "recipes.evaluate.verb"
-PARTS: dict[str, str] = {"judge": "recipes.evaluate.judge"}
+PARTS: dict[str, str] = {
+    "compare": "recipes.evaluate.compare",
+    "contamination": "recipes.evaluate.contamination",
+    "judge": "recipes.evaluate.judge",
+}
 """Bare words of the verb and their modules, each with `main(configs, overrides, *, dry_run) -> int`; imported only
 when asked for, because the command line reads this table to write its --help."""
 

@@ -16,12 +16,7 @@ NAMES = ("chrf++", "bleu", *(f"rouge{kind}{form}" for form in ("", "_default") f
 
 def text_scores(references: Sequence[str], predictions: Sequence[str]) -> dict[str, Pair]:
     """An item's part in every metric; the harness hands all items' parts of one to `corpus_score`."""
-    return {name: (name, first_line(predictions[0]), references[0].strip()) for name in NAMES}
-
-
-def first_line(text: str) -> str:
-    """The answer: models without a chat template go on with a next item after it."""
-    return text.strip().split("\n", maxsplit=1)[0]
+    return {name: (name, predictions[0].strip(), references[0].strip()) for name in NAMES}
 
 
 def corpus_score(items: Sequence[Pair]) -> float:
@@ -56,7 +51,7 @@ def standard_error(items: Sequence[Pair], *, samples: int, seed: int) -> float |
 
     def score(means: Values) -> Values:
         totals = np.rint(means * len(items)).astype(int)
-        return np.apply_along_axis(lambda summed: metrics.of_counts(name, summed.tolist()), -1, totals)
+        return np.apply_along_axis(lambda summed: metrics.score_of_counts(name, summed.tolist()), -1, totals)
 
     return bootstrap(counts, score, samples=samples, seed=seed).standard_error
 
@@ -67,7 +62,7 @@ def short_answer(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, fl
     IndicInstruct asks for that word in its examples and compares with it.
     """
     references = [text or UNANSWERABLE for text in doc["answers"]["text"]] or [UNANSWERABLE]
-    found = first_line(results[0])
+    found = results[0]
     return {"f1": metrics.f1(found, references), "exact_match": metrics.exact_match(found, references)}
 
 

@@ -144,9 +144,7 @@ def _item(loaded: LoadedTask, line: Mapping[str, Any]) -> dict[str, Any]:
             values.update((metric, round(score, 4)) for score in generated.item_scores([line[metric]]))
         elif (number := _number(line[metric])) is not None:
             values[metric] = number
-    prediction = line["filtered_resps"][0]
-    if loaded.task.OUTPUT_TYPE == "multiple_choice":
-        prediction = _chosen(loaded, line)
+    chooses = loaded.task.OUTPUT_TYPE == "multiple_choice"
     question = {}
     if loaded.task.OUTPUT_TYPE == "generate_until":  # what a judge is shown: no examples, no chat template
         question = {"question": loaded.task.doc_to_text(line["doc"])}
@@ -156,7 +154,7 @@ def _item(loaded: LoadedTask, line: Mapping[str, Any]) -> dict[str, Any]:
         "prompt_hash": line["prompt_hash"],
         **question,
         "target": line["target"],
-        "prediction": prediction,
+        "prediction": _chosen(loaded, line) if chooses else str(line["filtered_resps"][0]).strip(),
         "metrics": values,
     }
 

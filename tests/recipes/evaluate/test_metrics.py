@@ -120,3 +120,13 @@ def test_vowel_signs_and_joiners_are_part_of_a_word():
 def test_short_answers_are_compared_by_unicode_words(prediction, references, exact, overlap):
     assert metrics.exact_match(prediction, references) == exact
     assert metrics.f1(prediction, references) == pytest.approx(overlap)
+
+
+@pytest.mark.parametrize("metric", metrics.COUNTED)
+def test_the_counts_of_items_add_up_to_the_score_of_the_corpus(metric):
+    hypotheses = ["राम घर गया और सो गया।", "पानी ठंडा है", "यह किताब अच्छी नहीं है।"]
+    references = ["राम घर गया और सो गया ।", "पानी बहुत ठंडा है", "वह किताब मुझे अच्छी लगी।"]
+    sums = [sum(column) for column in zip(*metrics.counts(metric, hypotheses, references), strict=True)]
+    whole = metrics.corpus_scores(hypotheses, references)[metric].value
+    assert 0 < whole < 100
+    assert metrics.score_of_counts(metric, sums) == pytest.approx(whole)

@@ -30,8 +30,8 @@ from data_prep.receipts import langadapt_version
 from data_prep.settings import load
 from recipes.evaluate import overlap
 from recipes.evaluate.item_logs import Evaluation, points, read_evaluation, scored
+from recipes.evaluate.settings import EvaluateSettings
 from recipes.evaluate.statistics import bootstrap
-from recipes.evaluate.verb import EvaluateSettings
 
 TRAIN = "*/train/*.jsonl.zst"
 NAME = "contamination.json"

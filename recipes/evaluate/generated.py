@@ -4,10 +4,9 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from recipes.evaluate import metrics
-from recipes.evaluate.statistics import Values, bootstrap, standard_error_of_mean
+from recipes.evaluate.item_logs import corpus_statistic
+from recipes.evaluate.statistics import bootstrap, standard_error_of_mean
 
 Pair = tuple[str, str, str]
 """Metric, generated text, reference."""
@@ -45,15 +44,10 @@ def item_scores(items: Sequence[Pair]) -> list[float]:
 def standard_error(items: Sequence[Pair], *, samples: int, seed: int) -> float | None:
     """Of one metric: ROUGE is a mean, chrF++ and BLEU are drawn again from their items' n-gram counts."""
     name = items[0][0]
-    if name not in ("chrf++", "bleu"):
+    if name not in metrics.COUNTED:
         return standard_error_of_mean(item_scores(items))
-    counts = metrics.counts(name, [item[1] for item in items], [item[2] for item in items])
-
-    def score(means: Values) -> Values:
-        totals = np.rint(means * len(items)).astype(int)
-        return np.apply_along_axis(lambda summed: metrics.score_of_counts(name, summed.tolist()), -1, totals)
-
-    return bootstrap(counts, score, samples=samples, seed=seed).standard_error
+    rows = metrics.counts(name, [item[1] for item in items], [item[2] for item in items])
+    return bootstrap(rows, corpus_statistic(name, len(items)), samples=samples, seed=seed).standard_error
 
 
 def short_answer(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:

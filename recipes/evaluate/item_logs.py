@@ -133,7 +133,7 @@ def scored(items: Sequence[Item], metric: str) -> Scored:
     if metric in metrics.COUNTED:
         predictions, targets = [str(item.prediction) for item in items], [str(item.target) for item in items]
         rows = np.asarray(metrics.counts(metric, predictions, targets), dtype=float)
-        return Scored(rows=rows, statistic=_corpus_statistic(metric, len(items)), points=points(metric))
+        return Scored(rows=rows, statistic=corpus_statistic(metric, len(items)), points=points(metric))
     try:
         values = np.asarray([item.metrics[metric] for item in items], dtype=float)
     except KeyError as error:
@@ -146,7 +146,9 @@ def scored(items: Sequence[Item], metric: str) -> Scored:
     return Scored(rows=values[:, None], statistic=mean, points=points(metric))
 
 
-def _corpus_statistic(metric: str, items: int) -> Statistic:
+def corpus_statistic(metric: str, items: int) -> Statistic:
+    """The score of a corpus of so many items, from the mean of their n-gram counts."""
+
     def score(means: Values) -> Values:
         counts = np.rint(means * items).astype(int)
         return np.apply_along_axis(lambda row: metrics.score_of_counts(metric, row.tolist()), -1, counts)

@@ -137,7 +137,7 @@ def _column(lines: Sequence[Mapping[str, Any]], metric: str) -> list[generated.P
 
 
 def _item(loaded: LoadedTask, line: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of the log: choices by their number, texts as they are."""
+    """A line of the log: choices by their number, texts as they are, with the question for whoever judges them."""
     values: dict[str, float] = {}
     for metric in line["metrics"]:
         if _is_pair(line[metric]):
@@ -148,10 +148,12 @@ def _item(loaded: LoadedTask, line: Mapping[str, Any]) -> dict[str, Any]:
     question = {}
     if loaded.task.OUTPUT_TYPE == "generate_until":  # what a judge is shown: no examples, no chat template
         question = {"question": loaded.task.doc_to_text(line["doc"])}
+    question = {} if chooses else {"question": loaded.task.doc_to_text(line["doc"])}
     return {
         "id": line["doc_hash"],
         "index": line["doc_id"],
         "prompt_hash": line["prompt_hash"],
+        **question,
         **question,
         "target": line["target"],
         "prediction": _chosen(loaded, line) if chooses else str(line["filtered_resps"][0]).strip(),

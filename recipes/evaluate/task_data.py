@@ -151,6 +151,7 @@ def _scoring_of(task: Any) -> Scoring:
 def _unreadable(entry: Entry, config: Mapping[str, Any], data_dir: Path | None, error: Exception) -> UsageError:
     from huggingface_hub import constants
 
+    source = config.get("dataset_kwargs") or {}
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     if data_dir is not None:
         return UsageError(
@@ -162,7 +163,7 @@ def _unreadable(entry: Entry, config: Mapping[str, Any], data_dir: Path | None, 
     offline = "HF_HUB_OFFLINE forbids to ask the hub: HF_HUB_OFFLINE=0 langadapt evaluate ...\n"
     return UsageError(
         f"cannot read the data of {entry.name}: {reason}",
-        where=str(config.get("dataset_path") or "custom_dataset"),
+        where=str(config.get("dataset_path") or source.get("repo") or source.get("url")),
         why="without data_dir= a task reads the Hugging Face hub",
         fix=(offline if constants.HF_HUB_OFFLINE else "")
         + f"data_dir=FOLDER with FOLDER/{data_folder(entry, config, Path()).name}/SPLIT.jsonl (docs/evaluation.md)",

@@ -212,6 +212,19 @@ def test_the_groups_hold_what_their_names_promise(manager):
         assert registry.lang_of(entry, registry.config_of(entry)) == "hi-Latn"
 
 
+def test_a_converted_split_is_found_as_the_hub_names_it_now_and_did_before():
+    now = [
+        "d/hi/test/0000.parquet",
+        "d/hi/test/0001.parquet",
+        "d/hi/train/0000.parquet",
+        "d/hi/partial-test/0000.parquet",
+    ]
+    before = ["d/hi/bio-test.parquet", "d/hi/bio-train-00000-of-00002.parquet", "d/hi/test/index.duckdb"]
+    assert sources.parquet_files(now, "test") == now[:2]
+    assert sources.parquet_files(before, "test") == before[:1]
+    assert sources.parquet_files(before, "train") == [before[1]]
+
+
 def test_translated_mmlu_is_read_from_its_archive(tmp_path):
     import zipfile
 

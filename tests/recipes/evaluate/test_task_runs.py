@@ -62,7 +62,10 @@ def test_every_task_has_figures_of_both_models_and_a_log_of_each_item(name, resu
         lines = log(model, name)
         assert len(lines) == task["items"] >= 2
         assert 0 <= scores[task["headline"]]["value"] <= (100 if task["headline"] == "chrf++" else 1)
-        assert all(set(line) == {"id", "index", "prompt_hash", "target", "prediction", "metrics"} for line in lines)
+        question = {"question"} if task["scoring"] == "generation" else set()
+        assert all(
+            set(line) == {"id", "index", "prompt_hash", "target", "prediction", "metrics"} | question for line in lines
+        )
         assert all(task["headline"] in line["metrics"] for line in lines)
     assert [line["id"] for line in log("base", name)] == [line["id"] for line in log("cpt", name)]
     assert (task["signature"] is None) == (task["headline"] != "chrf++")
@@ -228,14 +231,17 @@ def test_damaged_items_are_named(run, data, tmp_path):
     assert raised.value.where == str(damaged / "boolq_hi")
 
 
-def test_a_hub_that_may_not_be_asked_is_named(run, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("task", "where"), [("boolq_hi", "ai4bharat/boolq-hi"), ("indic_copa_hi", "ai4bharat/IndicCOPA")]
+)
+def test_a_hub_that_may_not_be_asked_is_named(run, tmp_path, monkeypatch, task, where):
     import datasets
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UsageError, match="cannot read the data of boolq_hi") as raised:
-        run(tmp_path / "e.json", ["boolq_hi"], "data_dir=null")
-    assert raised.value.where == "ai4bharat/boolq-hi"
+    with pytest.raises(UsageError, match=f"cannot read the data of {task}") as raised:
+        run(tmp_path / "e.json", [task], "data_dir=null")
+    assert raised.value.where == where
     assert raised.value.fix.startswith("HF_HUB_OFFLINE forbids")
-    assert "FOLDER/boolq_hi/SPLIT.jsonl" in raised.value.fix
+    assert f"FOLDER/{task}/SPLIT.jsonl" in raised.value.fix

@@ -129,7 +129,8 @@ def _same(name: str, known: Question, new: Question, where: str) -> Question:
 
 def _rows(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str, Any]]]:
     def fault(row: dict[str, Any]) -> jsonl.Fault | None:
-        if _pick(row, needed) is None:
+        text = _pick(row, needed)
+        if text is None or (needed == _QUESTION and not text.strip()):  # a model may have answered nothing
             fields = ", ".join(list(row)[:8]) or "none"
             return jsonl.Fault("missing", f"no text in {' or '.join(needed)}; fields here: {fields}")
         return None

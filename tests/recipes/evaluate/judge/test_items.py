@@ -79,6 +79,8 @@ def test_lines_that_are_no_answers_are_named(tmp_path, rows, message):
 def test_questions_are_read_as_strictly(tmp_path):
     with pytest.raises(DataError, match="no text in question"):
         read_questions(jsonl(tmp_path / "q.jsonl", {"id": 1, "text": "क्या?"}))
+    with pytest.raises(DataError, match="no text in question"):
+        read_questions(jsonl(tmp_path / "q.jsonl", {"id": 1, "question": " "}))
     with pytest.raises(DataError, match="stands twice"):
         read_questions(jsonl(tmp_path / "q.jsonl", *[{"question": "क्या?"}] * 2))
     with pytest.raises(UsageError, match="does not exist"):

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recipes.evaluate import metrics
-from recipes.evaluate.item_logs import corpus_statistic
-from recipes.evaluate.statistics import bootstrap, standard_error_of_mean
+from recipes.evaluate.statistics import bootstrap, of_counts, standard_error_of_mean
 
 Pair = tuple[str, str, str]
 """Metric, generated text, reference."""
@@ -38,7 +37,10 @@ def item_scores(items: Sequence[Pair]) -> list[float]:
     name = items[0][0]
     if name == "bleu":  # which sacrebleu gives for a corpus only
         return []
-    return [metrics.item_scores(found, wanted)[name] for _, found, wanted in items]
+    return [_item_scores(found, wanted)[name] for _, found, wanted in items]
+
+
+_item_scores = functools.lru_cache(maxsize=1 << 14)(metrics.item_scores)
 
 
 def standard_error(items: Sequence[Pair], *, samples: int, seed: int) -> float | None:
@@ -46,8 +48,9 @@ def standard_error(items: Sequence[Pair], *, samples: int, seed: int) -> float |
     name = items[0][0]
     if name not in metrics.COUNTED:
         return standard_error_of_mean(item_scores(items))
-    rows = metrics.counts(name, [item[1] for item in items], [item[2] for item in items])
-    return bootstrap(rows, corpus_statistic(name, len(items)), samples=samples, seed=seed).standard_error
+    counts = metrics.counts(name, [item[1] for item in items], [item[2] for item in items])
+    score = of_counts(functools.partial(metrics.of_counts, name), len(items))
+    return bootstrap(counts, score, samples=samples, seed=seed).standard_error
 
 
 def short_answer(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:

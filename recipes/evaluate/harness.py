@@ -145,15 +145,12 @@ def _item(loaded: LoadedTask, line: Mapping[str, Any]) -> dict[str, Any]:
         elif (number := _number(line[metric])) is not None:
             values[metric] = number
     chooses = loaded.task.OUTPUT_TYPE == "multiple_choice"
-    question = {}
-    if loaded.task.OUTPUT_TYPE == "generate_until":  # what a judge is shown: no examples, no chat template
-        question = {"question": loaded.task.doc_to_text(line["doc"])}
+    # What a judge is shown: no examples, no chat template.
     question = {} if chooses else {"question": loaded.task.doc_to_text(line["doc"])}
     return {
         "id": line["doc_hash"],
         "index": line["doc_id"],
         "prompt_hash": line["prompt_hash"],
-        **question,
         **question,
         "target": line["target"],
         "prediction": _chosen(loaded, line) if chooses else str(line["filtered_resps"][0]).strip(),

@@ -185,25 +185,17 @@ def _f_measures(scorer: Any, hypothesis: str, reference: str) -> Mapping[str, fl
     return {name: 100 * float(found[name].fmeasure) for name in _ROUGES}
 
 
-COUNTED = ("chrf++", "bleu")
-"""Metrics of a corpus that are made of counts summed over items, not of a mean of items' scores."""
-
-
-def counts(metric: str, hypotheses: Sequence[str], references: Sequence[str]) -> list[list[int]]:
-    """What sacrebleu counts in each item for one of COUNTED; a resampled corpus is scored by their sums.
-
-    sacrebleu.significance draws from the same counts; it has no public name for them (sacrebleu 2.6.0).
-    """
-    found: list[list[int]] = _counted(metric)._extract_corpus_statistics(  # noqa: SLF001
-        list(map(normalize, hypotheses)), [list(map(normalize, references))]
-    )
+def counts(name: str, hypotheses: Sequence[str], references: Sequence[str]) -> list[list[int]]:
+    """N-gram counts of each item, whose sum over items gives chrF++ or BLEU of a corpus: what a bootstrap draws."""
+    texts = list(map(normalize, hypotheses)), [list(map(normalize, references))]
+    found: list[list[int]] = COUNTED[name]()._extract_corpus_statistics(*texts)  # noqa: SLF001 - sacrebleu's own
     return found
 
 
-def score_of_counts(metric: str, counted: Sequence[int]) -> float:
-    """The corpus's score from the sums of `counts`."""
-    return float(_counted(metric)._compute_score_from_stats(list(counted)).score)  # noqa: SLF001
+def of_counts(name: str, summed: Sequence[int]) -> float:
+    """chrF++ or BLEU of summed counts."""
+    return float(COUNTED[name]()._compute_score_from_stats(summed).score)  # noqa: SLF001 - significance.py calls it so
 
 
-def _counted(metric: str) -> Any:
-    return _chrf() if metric == "chrf++" else _bleu()
+COUNTED: dict[str, Callable[[], Any]] = {"chrf++": _chrf, "bleu": _bleu}
+"""Metrics of a corpus that are made of counts summed over items, not of a mean of items' scores."""

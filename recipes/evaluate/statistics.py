@@ -36,6 +36,16 @@ def ratio(rows: Values) -> Values:
     return np.asarray(rows[..., 0] / rows[..., 1])
 
 
+def of_counts(score: Callable[[list[int]], float], items: int) -> Statistic:
+    """A score of counts summed over `items`, as a statistic of their mean."""
+
+    def statistic(rows: Values) -> Values:
+        sums = np.rint(rows * items).astype(int)
+        return np.apply_along_axis(lambda row: score(row.tolist()), -1, sums)
+
+    return statistic
+
+
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """A score with its uncertainty.

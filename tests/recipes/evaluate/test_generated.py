@@ -37,7 +37,7 @@ def test_the_spread_of_half_right_text_is_that_of_drawing_items_again(name):
 def test_counts_of_all_items_give_the_score_of_the_corpus(name):
     found = [*TEXTS[:2], *reversed(TEXTS[2:])]
     summed = [sum(column) for column in zip(*metrics.counts(name, found, TEXTS), strict=True)]
-    assert metrics.score_of_counts(name, summed) == pytest.approx(generated.corpus_score(pairs(name, found, TEXTS)))
+    assert metrics.of_counts(name, summed) == pytest.approx(generated.corpus_score(pairs(name, found, TEXTS)))
 
 
 def test_the_signature_is_that_of_the_metric():

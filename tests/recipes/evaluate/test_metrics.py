@@ -129,4 +129,4 @@ def test_the_counts_of_items_add_up_to_the_score_of_the_corpus(metric):
     sums = [sum(column) for column in zip(*metrics.counts(metric, hypotheses, references), strict=True)]
     whole = metrics.corpus_scores(hypotheses, references)[metric].value
     assert 0 < whole < 100
-    assert metrics.score_of_counts(metric, sums) == pytest.approx(whole)
+    assert metrics.of_counts(metric, sums) == pytest.approx(whole)

@@ -47,7 +47,13 @@ class Benchmarks:
     def load(self, settings: EvaluateSettings) -> list[LoadedTask]:
         """All tasks with their data, before any model is."""
         return [
-            task_data.load_task(self.manager, entry, data_dir=settings.data_dir, num_fewshot=settings.num_fewshot)
+            task_data.load_task(
+                self.manager,
+                entry,
+                data_dir=settings.data_dir,
+                num_fewshot=settings.num_fewshot,
+                seq_length=settings.seq_length,
+            )
             for entry in self.entries.values()
         ]
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from data_prep.errors import DataError, LangadaptError, UsageError
-from recipes.evaluate import generated, metrics
+from recipes.evaluate import metrics
 from recipes.evaluate.statistics import Statistic, Values, mean, of_counts
 
 SAME = ("version", "num_fewshot", "scoring", "headline", "signature")
@@ -181,7 +181,7 @@ def scored(items: Sequence[Item], metric: str) -> Scored:
         LangadaptError: The logs hold no value of the metric.
     """
     if metric in metrics.COUNTED:
-        predictions = [generated.first_line(str(item.prediction)) for item in items]
+        predictions = [str(item.prediction) for item in items]
         rows = metrics.counts(metric, predictions, [str(item.target).strip() for item in items])
         score = of_counts(functools.partial(metrics.of_counts, metric), len(items))
         return Scored(rows=np.asarray(rows, dtype=float), statistic=score, points=points(metric))

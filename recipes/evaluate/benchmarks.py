@@ -109,6 +109,7 @@ def _decides(settings: EvaluateSettings, task: LoadedTask) -> dict[str, Any]:
         "num_fewshot": task.num_fewshot,
         "limit": settings.limit,
         "seq_length": settings.seq_length,
+        "dtype": settings.dtype,
         "bootstrap_samples": settings.bootstrap_samples,
         "seed": settings.seed,
     }

@@ -28,8 +28,12 @@ def test_a_group_leaves_out_a_metric_that_a_task_lacks():
         name: {"groups": ["g"], "items": 4, "scores": {"m": {metric: score(0.5, 0.1) for metric in metrics}}}
         for name, metrics in {"a": ("acc", "acc_norm"), "b": ("acc",)}.items()
     }
-    found = results.group_figures(tasks, {"g": {"acc": False, "acc_norm": False}})
-    assert found == {"g": {"tasks": ["a", "b"], "scores": {"m": {"acc": score(0.5, 0.070711)}}}}
+    asked = {"acc": False, "acc_norm": False}
+    assert results.group_figures(tasks, {"g": asked})["g"] == {
+        "tasks": ["a", "b"],
+        "by_items": asked,
+        "scores": {"m": {"acc": score(0.5, 0.070711)}},
+    }
 
 
 def test_a_record_is_of_one_identity_and_has_its_log(tmp_path):

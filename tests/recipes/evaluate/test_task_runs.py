@@ -12,7 +12,7 @@ from tests.recipes.evaluate import task_items
 from tests.recipes.evaluate.test_shipped_tasks import TASKS
 
 OURS = [name for name in TASKS if not name.startswith("sample")]
-FEW = ["seq_length=512", "bootstrap_samples=20", "batch_size=16", "chat=false"]
+FEW = ["seq_length=512", "bootstrap_samples=20", "batch_size=16", "chat=false", "dtype=float32"]
 HINDI = REPOSITORY_ROOT / "nemo_configs" / "eval" / "hindi.yaml"
 INSTRUCT = REPOSITORY_ROOT / "nemo_configs" / "eval" / "instruct.yaml"
 
@@ -169,6 +169,13 @@ def test_chat_for_a_model_without_a_template_is_refused(run, long_models, tmp_pa
     with pytest.raises(UsageError, match="has no chat template") as raised:
         run(tmp_path / "e.json", ["indic_copa_hi"], f"models.base={bare}", "chat=true", names=("base",))
     assert raised.value.where == "models.base"
+
+
+def test_weights_may_be_bfloat16_and_the_output_says_so(run, tmp_path):
+    run(tmp_path / "e.json", ["indic_copa_hi"], "dtype=bfloat16", names=("base",))
+    result = json.loads((tmp_path / "e.json").read_text())
+    assert result["dtype"] == "bfloat16"
+    assert result["tasks"]["indic_copa_hi"]["items"] == 3
 
 
 def test_one_model_needs_no_name(long_models, tmp_path, data):

@@ -116,3 +116,14 @@ def test_a_dry_run_counts_the_tasks(tmp_path, capsys):
     words = [f"documents={tmp_path / 'documents'}", f"output={tmp_path / 'e.json'}", "tasks=[sample]", "--dry-run"]
     assert cli.main(["evaluate", "contamination", *words]) == 0
     assert "1 training shards, 0 files and 2 tasks; nothing was read" in capsys.readouterr().out
+
+
+def test_a_report_shows_what_the_harness_found(evaluated):
+    assert cli.main(["report", f"workdir={evaluated.parent}"]) == 0
+    tasks = json.loads((evaluated.parent / "report.json").read_text())["tasks"]
+    stated = json.loads(evaluated.read_text())["tasks"]["sample_cloze_en"]["scores"]["base"]["acc_norm"]["value"]
+    assert tasks["tasks"]["sample_cloze_en"]["scores"]["base"]["value"] == pytest.approx(100 * stated)
+    (compared,) = tasks["comparisons"]
+    assert set(compared["tasks"]) == {"sample_cloze_hi", "sample_cloze_en", "indic_headline_hi"}
+    page = (evaluated.parent / "report.html").read_text()
+    assert "English: what was kept" in page

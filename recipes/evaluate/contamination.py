@@ -196,13 +196,13 @@ def split_score(
             f"{len(strangers)} of {len(log)} evaluated items were not looked for, e.g. {min(strangers)}",
             where=f"task {task}, model {model} of {evaluation.path}",
             why="an item that was not looked for would pass as clean",
-            fix="look for the data the evaluation read: the same tasks, data_dir and limit",
+            fix="look for the data the evaluation read: the same tasks and data_dir",
         )
     metric = evaluation.tasks[task]["headline"]
     parts = {
         "all": list(log.values()),
-        "clean": [item for item in log.values() if item.id not in touched],
-        "touched": [item for item in log.values() if item.id in touched],
+        "clean": [item for name, item in log.items() if name not in touched],
+        "touched": [item for name, item in log.items() if name in touched],
     }
     result: dict[str, Any] = {"metric": metric, "points": points(metric)}
     for name, items in parts.items():

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from recipes import cli
+from recipes.evaluate.contamination import ContaminationSettings, split_score
 from recipes.evaluate.item_logs import distinct, points, read_evaluation, unit_of
 from recipes.evaluate.results import group_figures
 from tests.data_prep.decontaminate.disguises import DISGUISES
@@ -62,6 +63,16 @@ def test_subjects_are_compared_as_one_and_count_once_in_the_mean_of_their_group(
     assert (found["tasks"]["mmlu"]["gained"], found["tasks"]["mmlu"]["lost"]) == (8, 0)
     assert found["tasks"]["mmlu"]["delta"] == pytest.approx(8 / 40)
     assert found["groups"]["retention"]["delta"] == pytest.approx((20 - 100) / 2)
+
+
+def test_touched_items_of_a_subject_are_told_from_those_of_another(mmlu, tmp_path):
+    """Both subjects log an item-0; that of physics alone is touched, and right."""
+    evaluation = read_evaluation(mmlu)
+    settings = ContaminationSettings(output=mmlu, tasks=("mmlu",))
+    known = set(evaluation.log("base", "mmlu"))
+    found = split_score(evaluation, "mmlu", "base", known, {"physics/item-0"}, settings)
+    assert (found["touched"]["items"], found["touched"]["value"]) == (1, 1.0)
+    assert (found["clean"]["items"], found["clean"]["value"]) == (39, pytest.approx(4 / 39))
 
 
 @pytest.fixture(scope="module")

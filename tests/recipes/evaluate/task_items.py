@@ -238,9 +238,60 @@ ITEMS: dict[str, dict[str, Records]] = {
 }
 
 
+_KITCHEN = {
+    "ind": 1,
+    "activity_label": "Cooking",
+    "ctx_a": "She puts water on the stove.",
+    "ctx_b": "then she",
+    "ctx": "She puts water on the stove. then she",
+    "endings": ["adds the tea leaves.", "drives a boat.", "climbs a tree.", "mends her shoes."],
+    "source_id": "own~1",
+    "split": "val",
+    "split_type": "indomain",
+    "label": "0",
+}
+_SCHOOL = {
+    "link": "https://example.org/1",
+    "question_number": 1,
+    "flores_passage": "Gaanv mein ek naya school khula. Wahan do sau bachche padhte hain.",
+    "question": "School mein kitne bachche padhte hain?",
+    "mc_answer1": "Das",
+    "mc_answer2": "Do sau",
+    "mc_answer3": "Ek hazaar",
+    "mc_answer4": "Koi nahin",
+    "correct_answer_num": "2",
+    "dialect": "hin_Latn",
+}
+_ANATOMY = {"question": "How many chambers has the heart?", "subject": "anatomy", "choices": list("2345"), "answer": 2}
+_CAMEL = {"question": "does a camel fly", "passage": "A camel walks in the desert.", "idx": 0, "label": 0}
+UPSTREAM: dict[str, dict[str, Records]] = {
+    "hellaswag": {"validation": [_KITCHEN], "train": [{**_KITCHEN, "ind": 2}, {**_KITCHEN, "ind": 3}]},
+    "boolq": {"validation": [_CAMEL], "train": [{**_CAMEL, "idx": 1}, {**_CAMEL, "idx": 2}]},
+    "arc_challenge": {
+        "test": [_science(1, "Ice is", ["warm", "cold"], "B")],
+        "train": [_science(2, "Fire is", ["hot", "wet"], "A")],
+    },
+    "mmlu_anatomy": {"test": [_ANATOMY], "dev": [{**_ANATOMY, "question": "How many hands has a man?", "answer": 0}]},
+    "belebele_hin_Latn": {"test": [_SCHOOL]},
+    "global_piqa_parallel_cloze_hin_latn": {
+        "test": [
+            {
+                "prompt": "Chai meethi karne ke liye",
+                "solution0": "cheeni daalo.",
+                "solution1": "namak daalo.",
+                "solution2": "mirch daalo.",
+                "solution3": "ret daalo.",
+                "label": 0,
+            }
+        ]
+    },
+}
+"""The same of tasks of the harness's own."""
+
+
 def write(root: Path) -> Path:
     """The items as `data_dir=` reads them."""
-    for folder, splits in ITEMS.items():
+    for folder, splits in {**ITEMS, **UPSTREAM}.items():
         for split, records in splits.items():
             path = root / folder / f"{split}.jsonl"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -98,6 +98,34 @@ def test_the_output_says_how_it_came_about(result):
     assert result["tasks"]["indic_headline_hi"]["truncated"] == {"base": 0, "cpt": 0}
 
 
+def test_tasks_of_the_harness_run_on_local_items_too(run, tmp_path):
+    run(tmp_path / "e.json", task_items.UPSTREAM, names=("base",))
+    tasks = json.loads((tmp_path / "e.json").read_text())["tasks"]
+    assert {name: task["headline"] for name, task in tasks.items()} == {
+        "hellaswag": "acc_norm",
+        "boolq": "acc",
+        "arc_challenge": "acc_norm",
+        "mmlu_anatomy": "acc",
+        "belebele_hin_Latn": "acc_norm",
+        "global_piqa_parallel_cloze_hin_latn": "acc_norm",
+    }
+    assert [tasks[name]["scoring"] for name in ("mmlu_anatomy", "belebele_hin_Latn", "boolq")] == [
+        "letter",
+        "letter",
+        "continuation",
+    ]
+    assert all(task["items"] == 1 for task in tasks.values())
+
+
+def test_their_examples_come_from_another_split_or_not_at_all(run, tmp_path):
+    run(tmp_path / "e.json", ["hellaswag", "boolq", "arc_challenge", "mmlu_anatomy"], "num_fewshot=1", names=("base",))
+    assert {task["num_fewshot"] for task in json.loads((tmp_path / "e.json").read_text())["tasks"].values()} == {1}
+    with pytest.raises(UsageError, match="boolq has 1 worked examples to give in its train split"):
+        run(tmp_path / "f.json", ["boolq"], "num_fewshot=2")
+    with pytest.raises(UsageError, match="belebele_hin_Latn has no worked examples but those of its test split"):
+        run(tmp_path / "f.json", ["belebele_hin_Latn"], "num_fewshot=1")
+
+
 def test_prompts_longer_than_the_model_reads_are_counted(run, tmp_path, capsys):
     run(tmp_path / "e.json", ["boolq_hi", "indic_headline_hi"], "seq_length=64", names=("base",))
     tasks = json.loads((tmp_path / "e.json").read_text())["tasks"]
@@ -209,7 +237,12 @@ def test_a_tokenizer_that_cannot_tell_letters_apart_is_refused(run, long_models,
     [
         (["indic_quest_hi"], ["seq_length=256"], "indic_quest_hi writes up to 256 tokens", "seq_length=512"),
         (["indic_copa_hi"], ["num_fewshot=1"], "no worked examples but those of its test split", "num_fewshot=0"),
-        (["boolq_hi"], ["num_fewshot=3"], "has 1 worked examples in its train split, 3 are asked for", "num_fewshot=1"),
+        (
+            ["boolq_hi"],
+            ["num_fewshot=3"],
+            "has 1 worked examples to give in its train split, 3 are asked for",
+            "num_fewshot=1",
+        ),
         (["boolq_hi"], ["data_dir=/no/such/folder"], "boolq_hi has no items", "put the source's own records there"),
         (["boolq_hi"], ["limit=0"], "limit is 0, the least is 1", "limit=null"),
         (["boolq_hi"], ["num_fewshot=-1"], "num_fewshot is -1", "num_fewshot=null"),

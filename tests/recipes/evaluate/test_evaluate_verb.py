@@ -17,7 +17,7 @@ def run(models, documents, tmp_path):
     def run(*overrides, dry_run=False):
         given = [f"models.{name}={folder}" for name, folder in models.items()]
         rest = [f"documents={documents}", f"output={tmp_path / 'out' / 'evaluation.json'}", "seq_length=64"]
-        few = ["generate.max_new_tokens=4", "bootstrap_samples=20"]
+        few = ["generate.max_new_tokens=4", "bootstrap_samples=20", "tasks=[]"]
         return evaluate.main([TINY], [*given, *rest, *few, *overrides], dry_run=dry_run)
 
     run.output = tmp_path / "out" / "evaluation.json"
@@ -40,6 +40,21 @@ def test_shipped_config_gives_the_figures_of_every_language_and_model(run, docum
     printed = capsys.readouterr().out
     assert "hi-Deva" in printed
     assert f"{result['bits_per_byte']['hi-Deva']['cpt']:.3f}" in printed
+
+
+def test_documents_and_tasks_are_evaluated_together(run, capsys):
+    assert run("tasks=[sample]", "limit=3", "generate.prompts=[]") == 0
+    result = json.loads(run.output.read_text())
+    assert set(result["bits_per_byte"]) == {"en-Latn", "hi-Deva"}
+    assert {name: task["lang"] for name, task in result["tasks"].items()} == {
+        "sample_cloze_hi": "hi-Deva",
+        "sample_cloze_en": "en-Latn",
+    }
+    assert result["groups"]["sample"]["tasks"] == ["sample_cloze_hi", "sample_cloze_en"]
+    printed = capsys.readouterr().out
+    assert "tasks, higher is better (the first 3 items of each)" in printed
+    score = result["tasks"]["sample_cloze_hi"]["scores"]["cpt"]["acc_norm"]
+    assert f"{score['value']:.3f} ± {score['standard_error']:.3f}" in printed
 
 
 def test_samples_are_given_by_prompt_with_the_answer_of_every_model(run):

@@ -145,8 +145,8 @@ def identify(settings: EvaluateSettings, shards: Sequence[Path]) -> str:
 
 
 def _shapes_result(path: Path) -> bool:
-    """Whether a file of a model folder has a say in what the model computes; the certificate has none."""
-    return path.is_file() and path.name != "parity.json" and not path.name.startswith(".")
+    """Whether a file of a model folder has a say in what the model computes; its certificate and its card have none."""
+    return path.is_file() and path.name not in ("parity.json", "README.md") and not path.name.startswith(".")
 
 
 def is_current(output: Path, identity: str) -> bool:

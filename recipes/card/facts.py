@@ -19,6 +19,9 @@ Facts = dict[str, Any]
 AUDIT = "audit/audit.json"
 """What `langadapt prep` ends with, below its output folder."""
 
+JUDGED, CONTAMINATION = "judge*.json", "contamination.json"
+"""What `langadapt evaluate judge` and `evaluate contamination` write, beside the evaluation's file."""
+
 ALIGNED = ("sft", "dpo")
 """Stages that train on instruction data, each on the kind of its name."""
 
@@ -48,6 +51,8 @@ class Model:
         base: Name of the checkpoint the first of them started from; None where it started from random weights.
         evaluation: The evaluation's file.
         evaluated_as: The name the model has in it; None where it is not evaluated.
+        judged: What language models judged, by the name of the file beside the evaluation.
+        contamination: Evaluation items found in the training text, from the file beside the evaluation.
         corpus: The audit of its data.
         examples: By stage, examples by language and kind, where the run read exactly what the receipt describes.
     """
@@ -62,6 +67,8 @@ class Model:
     base: str | None
     evaluation: Facts | None
     evaluated_as: str | None
+    judged: dict[str, Facts]
+    contamination: Facts | None
     corpus: Facts | None
     examples: dict[str, dict[str, dict[str, int]]]
 
@@ -86,17 +93,20 @@ def of_model(stage: str, places: Places) -> Model:
     records = {name: record for name, path in places.runs.items() if (record := run_record.read(path)) is not None}
     runs, base = lineage(stage, records)
     evaluation = run_record.read_json(places.evaluation) if places.evaluation else None
+    beside = places.evaluation.parent if places.evaluation else None
     return Model(
         stage=stage,
         folder=folder,
         config=run_record.read_json(folder / "config.json"),
         weights=weights(folder),
         has_chat_template=has_chat_template(folder),
-        certificate=run_record.read_json(folder / CERTIFICATE) if (folder / CERTIFICATE).is_file() else None,
+        certificate=_read(folder / CERTIFICATE),
         runs=runs,
         base=base,
         evaluation=evaluation,
         evaluated_as=evaluated_as(evaluation, stage, folder) if evaluation else None,
+        judged={path.stem: run_record.read_json(path) for path in sorted(beside.glob(JUDGED))} if beside else {},
+        contamination=_read(beside / CONTAMINATION) if beside else None,
         corpus=of_corpus(places.data),
         examples={name: found for name, record in runs.items() if (found := examples(name, record, places.data))},
     )
@@ -149,8 +159,11 @@ def evaluated_as(evaluation: Facts, stage: str, folder: Path) -> str | None:
 
 def of_corpus(data: Path | None) -> Facts | None:
     """The audit of a data preparation, None where there is none."""
-    path = data / AUDIT if data else None
-    return run_record.read_json(path) if path and path.is_file() else None
+    return _read(data / AUDIT) if data else None
+
+
+def _read(path: Path) -> Facts | None:
+    return run_record.read_json(path) if path.is_file() else None
 
 
 def examples(stage: str, record: RunRecord, data: Path | None) -> dict[str, dict[str, int]] | None:

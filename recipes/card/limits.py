@@ -30,8 +30,11 @@ def _evaluation(model: Model) -> Iterator[str]:
         return
     if not evaluation.tasks_of(model):
         yield "It was evaluated on no task: bits per byte say how well it predicts text, not if its answers are right."
-    elif model.corpus and not model.corpus.get("contamination"):
-        yield "The training text was not searched for items of the evaluation sets: scores may be too good."
+    elif unsearched := sorted(evaluation.tasks_of(model).keys() - (model.contamination or {"sets": {}})["sets"].keys()):
+        yield (
+            f"Whether the training text holds items of {', '.join(unsearched)} is not known: scores may be too good "
+            "(langadapt evaluate contamination)."
+        )
     if unmeasured := sorted(set(training.languages(model)) - evaluation.languages_measured(model)):
         yield f"It was trained on {', '.join(unmeasured)}, in which nothing was measured."
     if is_older(model):

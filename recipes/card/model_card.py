@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from recipes.card import evaluation, training
+from recipes.card import evaluation, findings, training
 from recipes.card.facts import Facts, Model
 from recipes.card.licenses import License
 from recipes.card.limits import limits
@@ -183,6 +183,7 @@ def evaluation_parts(model: Model) -> list[str]:
             HELD_OUT,
             bits,
         ]
+    parts += [*findings.judgements(model), *findings.contamination(model)]
     return parts or ["The evaluation holds no figure of this model."]
 
 

@@ -38,12 +38,12 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     settings = load(ReleaseSettings, configs, overrides)
     stage, model = chosen(settings)
     out = settings.out.expanduser().absolute()
-    certificate = parts.certified(model.folder)
+    certificate = model.certificate
     warning = check_proof(model.folder, certificate, unproven=settings.unproven)
     contents = gather(model, settings, None if warning else certificate, warning)
     parts.refuse_private(contents, settings.allow)
     parts.refuse_oversized(contents)
-    known = {} if warning else {name: each["sha256"] for name, each in (certificate or {})["files"].items()}
+    known = {name: each["sha256"] for name, each in certificate["files"].items()} if certificate and not warning else {}
     checksums = folder.sums(contents, known)
     for line in said(contents, warning):
         print(f"release: {line}")

@@ -64,12 +64,6 @@ class Contents:
         return sorted({*self.copies, *self.texts})
 
 
-def certified(folder: Path) -> dict[str, Any] | None:
-    """The certificate beside the weights, if there is one."""
-    path = folder / CERTIFICATE
-    return run_record.read_json(path) if path.is_file() else None
-
-
 def proof_missing(certificate: Mapping[str, Any] | None) -> str | None:
     """Why a certificate proves nothing; None if it does."""
     if certificate is None:
@@ -164,12 +158,14 @@ def refuse_private(contents: Contents, allowed: Sequence[str]) -> None:
     if findings:
         name, first = findings[0]
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        shown = first.text if "local path" in first.what or "name" in first.what else f"{first.text[:6]}..."
+        is_secret = first.what in private.SECRETS
+        shown = f"{first.text[:6]}..." if is_secret else first.text
         raise UsageError(
             f"{first.what} stands in a file that would be published: {shown}{more}",
             where=f"{contents.copies.get(name, name)}:{first.line}",
             why="what has been pushed once cannot be called back",
-            fix=f"take it out of the file\nor, if it may be read by anybody: allow=['{shown}']",
+            fix="take it out of the file\nor, if it may be read by anybody: "
+            + ("allow=[...] with the text that stands there" if is_secret else f"allow=['{shown}']"),
         )
 
 

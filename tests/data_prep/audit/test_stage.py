@@ -91,14 +91,13 @@ def test_the_settings_a_data_card_shows_are_those_of_the_stages_that_are_on(prep
         tmp_path,
         "dedup.enabled=false",
         "translate.engine.use=ctranslate2",
+        "translate.engine.ctranslate2.family=nllb",
         "translate.engine.ctranslate2.model=/models/nllb",
     )
     table = settings_table(off)
     assert "dedup" not in table
-    assert table["translate"] == {
-        **{"from_lang": "en-Latn", "to_lang": "hi-Deva", "min_accepted": 1.0},
-        **{"engine": "ctranslate2", "model": "nllb"},
-    }
+    languages = {"from_lang": "en-Latn", "to_lang": "hi-Deva"}
+    assert table["translate"] == {**languages, "min_accepted": 1.0, "engine": "ctranslate2", "model": "nllb"}
 
 
 def test_nothing_to_audit_is_said(tmp_path):

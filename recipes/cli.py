@@ -14,6 +14,7 @@ from typing import get_args
 
 from data_prep.errors import LangadaptError, UsageError
 from data_prep.prep_settings import StageName
+from recipes import evaluate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Verb:
         numbers: Those of the options that take a whole number.
         stages: Bare words that choose a part of the verb's work, passed on as `stage=WORD`.
         words: The setting that bare words fill, all of them passed on as one list, for a verb that takes no YAML.
+        hub: Whether it may read the Hugging Face hub; the others name all their inputs, so the hub is closed to them.
     """
 
     module: str
@@ -39,6 +41,7 @@ class Verb:
     numbers: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     words: str = ""
+    hub: bool = False
 
     @property
     def metavar(self) -> str:
@@ -70,6 +73,7 @@ VERBS: dict[str, Verb] = {
         example="langadapt prep nemo_configs/data/sample.yaml output_dir=runs/demo/data\n"
         "  langadapt prep nemo_configs/data/sample.yaml audit output_dir=runs/demo/data",
         stages=get_args(StageName),
+        hub=True,
     ),
     "blend": Verb(
         module="data_prep.blend",
@@ -140,9 +144,11 @@ VERBS: dict[str, Verb] = {
     ),
     "evaluate": Verb(
         module="recipes.evaluate",
-        help="bits per byte of held-out text, by language",
+        help="bits per byte of held-out text, benchmark tasks and sample generations, by language",
         example="langadapt evaluate nemo_configs/eval/tiny.yaml models.base=runs/demo/hf/base "
         "models.cpt=runs/demo/hf/cpt documents=runs/demo/data/documents output=runs/demo/evaluation.json",
+        stages=tuple(evaluate.PARTS),
+        hub=True,
     ),
     "report": Verb(
         module="recipes.report",
@@ -252,9 +258,9 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     try:
         arguments = parse(words)
-        if arguments.verb != "prep":  # whose sources may lie on the hub, by name
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a recipe names all its inputs
         verb = VERBS[arguments.verb]
+        if not verb.hub:
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
         configs, overrides = split_arguments(verb, [*as_overrides(verb, arguments), *arguments.arguments])
         module = importlib.import_module(verb.module)
         return int(module.main(configs, overrides, dry_run=arguments.dry_run))

@@ -86,7 +86,7 @@ class Plan:
             DataError: The checkpoint is damaged.
         """
         from recipes.convert.checkpoint import open_checkpoint
-        from recipes.evaluate.verb import find_shards
+        from recipes.evaluate.held_out import find_shards
 
         words.word_pattern(settings.lang)
         heldout = find_shards(settings.documents)

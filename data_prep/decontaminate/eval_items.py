@@ -43,7 +43,7 @@ def read_items(eval_set: EvalSet) -> Iterator[Item]:
     numbered = eval_set.fields is not None and all(name.isdecimal() for name in eval_set.fields)
     for path in eval_files.files(eval_set.input):
         for row in eval_files.rows(path, has_header=not numbered):
-            yield _item(eval_set, row)
+            yield item_of(eval_set, row)
 
 
 def _text_fields(eval_set: EvalSet, row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -53,7 +53,13 @@ def _text_fields(eval_set: EvalSet, row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name, value in row.items() if not METADATA.fullmatch(name) and any(_texts(value)))
 
 
-def _item(eval_set: EvalSet, row: eval_files.Row) -> Item:
+def item_of(eval_set: EvalSet, row: eval_files.Row) -> Item:
+    """What a row asks, by the set's own fields or by those that hold text.
+
+    Raises:
+        UsageError: A named field is not in it.
+        DataError: It has no text.
+    """
     fields = _text_fields(eval_set, row.value)
     texts = [text for name in fields for text in _texts(_field(eval_set, row, name))]
     if not texts:

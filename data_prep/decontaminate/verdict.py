@@ -68,7 +68,7 @@ def write_verdict(
     Memory: 8 bytes a contaminated document, twice while sorting, and 8 bytes an n-gram of the index.
     """
     loaded = Index.load(index)
-    documents = _count_documents(read_matches(matches), len(loaded.hashes))
+    documents = count_documents(read_matches(matches), len(loaded.hashes))
     is_common = documents > max_documents
     report = _Report(loaded)
     keys = array("Q")
@@ -82,11 +82,11 @@ def write_verdict(
     for path, values in zip(outputs, (np.sort(np.frombuffer(keys, dtype="<u8")), common), strict=True):
         with atomic_write(path) as file:
             np.save(file, values, allow_pickle=False)
-    details = {"contaminated": len(keys), "sets": report.sets(), **_show_common(loaded, common, documents)}
+    details = {"contaminated": len(keys), "sets": report.sets(), **show_common(loaded, common, documents)}
     return Written(outputs=outputs, details=details)
 
 
-def _count_documents(matches: Iterable[Found], ngrams: int) -> Numbers:
+def count_documents(matches: Iterable[Found], ngrams: int) -> Numbers:
     """How many documents hold each n-gram."""
     counts = np.zeros(ngrams, dtype=np.int64)
     for found in matches:
@@ -94,7 +94,7 @@ def _count_documents(matches: Iterable[Found], ngrams: int) -> Numbers:
     return counts
 
 
-def _show_common(index: Index, common: Numbers, documents: Numbers) -> dict[str, Any]:
+def show_common(index: Index, common: Numbers, documents: Numbers) -> dict[str, Any]:
     """The n-grams that mark nothing: how many, and those in most documents."""
     most = common[np.argsort(-documents[common], kind="stable")][:SHOWN].tolist()
     examples = [{"words": index.words_of(ngram), "documents": int(documents[ngram])} for ngram in most]

@@ -129,7 +129,7 @@ class Cache:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DataError(
-                "another run is translating into this file",
+                "another run writes into this file",
                 where=str(path),
                 why="two writers would mix their lines",
                 fix="wait for it to end, or stop it",
@@ -175,7 +175,7 @@ def _key(line: bytes, path: str, place: int) -> str:
         raise DataError(
             f"byte {place} does not start a finished segment: {line[:40]!r}",
             where=path,
-            why="a damaged translation would go into the corpus",
-            fix=f"delete {path}: its segments are translated again",
+            why="what is damaged would be used as if it were whole",
+            fix=f"delete {path}: what it held is made again",
         )
     return match[1].decode()

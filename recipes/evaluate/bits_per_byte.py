@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from recipes.evaluate.statistics import bootstrap, ratio
+
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
@@ -122,12 +124,8 @@ def standard_error(bits: Sequence[float], sizes: Sequence[int], *, samples: int,
     Returns:
         The standard deviation over the samples; None for fewer than two documents.
     """
-    if samples == 0 or len(bits) < 2:
-        return None
-    generator = np.random.default_rng(seed)
-    bits_of, sizes_of = np.asarray(bits), np.asarray(sizes)
-    draws = (generator.integers(len(bits), size=len(bits)) for _ in range(samples))
-    return float(np.std([bits_of[draw].sum() / sizes_of[draw].sum() for draw in draws], ddof=1))
+    rows = np.stack([np.asarray(bits, dtype=float), np.asarray(sizes, dtype=float)], axis=1)
+    return bootstrap(rows, ratio, samples=samples, seed=seed).standard_error
 
 
 @dataclass(frozen=True, kw_only=True)

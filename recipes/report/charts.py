@@ -139,16 +139,30 @@ def stacked_bar(segments: Sequence[Segment], whole: float, *, label: str) -> Mar
     return _drawing("bar", label, Markup("").join(parts))
 
 
-def dot_row(marks: Sequence[Mark], low: float, high: float, *, label: str) -> Markup:
-    """Values of one row on a shared scale, the first joined to the last, their numbers above and outside."""
+def dot_row(
+    marks: Sequence[Mark], low: float, high: float, *, label: str, joined: bool = True, zero: bool = False
+) -> Markup:
+    """Values of one row on a shared scale.
+
+    Args:
+        marks: What to draw.
+        low: Left end of the scale.
+        high: Right end.
+        label: What a screen reader says.
+        joined: Whether the first is joined to the last and numbers stand above, outside.
+        zero: Whether a line marks zero.
+    """
     place = _scale(low, high)
     parts = [_rule(place(tick)) for tick in ticks(low, high)]
-    if len(marks) > 1:
+    if zero:
+        rule = Markup('<line class="level" x1="{x:.2f}%" x2="{x:.2f}%" y1="0" y2="100%"/>')
+        parts.append(rule.format(x=place(0.0)))
+    if joined and len(marks) > 1:
         join = Markup('<line class="join" x1="{:.2f}%" x2="{:.2f}%" y1="{y}%" y2="{y}%"/>')
         parts.append(join.format(place(marks[0].value), place(marks[-1].value), y=ROW))
     parts += [_interval(mark, place) for mark in marks]
     parts += [_dot(mark, place(mark.value)) for mark in marks]
-    ordered = sorted(marks, key=lambda mark: mark.value)
+    ordered = sorted(marks, key=lambda mark: mark.value) if joined else []
     parts += [_number(mark, place(mark.value), leftmost=mark is ordered[0]) for mark in ordered]
     return _drawing("dots", label, Markup("").join(parts))
 

@@ -5,7 +5,6 @@ under the keys of `Report`; the page shows them and the curves behind them.
 """
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -13,24 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.documents import SPLITS
-from data_prep.errors import DataError
 from data_prep.flow import CHAIN as DOCUMENT_STAGES
 from data_prep.flow import PRODUCT
 from data_prep.receipts import Receipt
 from recipes import run_record
 from recipes.convert.verb import CERTIFICATE
 from recipes.demo import STEP_SECONDS
-from recipes.report.runs import Curve, Facts, curves_of, run_facts
+from recipes.report import evaluations
+from recipes.report.files import RUNS, Facts, read_json, strict
+from recipes.report.runs import Curve, curves_of, run_facts
 from recipes.run_record import RunRecord
 
-RUNS = ("base", "cpt", "sft", "dpo")
 # What of `recipes.convert`'s certificate the report shows.
 PROVED = ("max_abs_logit_diff", "positions", "tolerance", "max_abs_logit", "argmax_agreement", "dtype")
-# What of `recipes.evaluate`'s file the report shows.
-EVALUATED = (
-    *("bits_per_byte", "standard_error", "by_kind", "documents", "bytes"),
-    *("generations", "models", "seconds"),
-)
 # What of `langadapt fertility`'s file the report shows.
 FERTILITY = ("rows", "verdicts", "assumed")
 PREPARATION = (*DOCUMENT_STAGES, "tokenizer", "tokenize", "instruct")
@@ -58,7 +52,11 @@ class Report:
     sft: Facts | None
     dpo: Facts | None
     bits_per_byte: dict[str, Facts] | None
+    tasks: Facts | None
+    contamination: Facts | None
+    judgements: dict[str, Facts] | None
     parity: Facts | None
+    cards: dict[str, str]
     ground: str | None
     versions: dict[str, str] | None
     seconds: Facts
@@ -77,13 +75,14 @@ class Report:
             self.blend,
             *(self.run(stage) for stage in RUNS),
             self.bits_per_byte,
+            self.tasks,
             self.parity,
         )
         return all(part is None for part in parts)
 
     def to_json(self) -> str:
         """Strict JSON: a number that is not finite becomes null."""
-        return json.dumps(_strict(asdict(self)), indent=1, allow_nan=False) + "\n"
+        return json.dumps(strict(asdict(self)), indent=1, allow_nan=False) + "\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,19 +112,23 @@ def collect(workdir: Path) -> Collected:
     metrics = {stage: run_record.read_metrics(workdir / stage) for stage in records}
     curves = {stage: curves_of(metrics[stage]) for stage in records}
     runs = {stage: run_facts(record, curves[stage]) for stage, record in records.items()}
-    evaluation = _strict(_read_json(workdir / "evaluation.json", *EVALUATED))
+    evaluation = evaluations.read(workdir)
     certificates = {
         stage: certificate
         for stage in RUNS
-        if (certificate := _read_json(workdir / "hf" / stage / CERTIFICATE, *PROVED, "seconds")) is not None
+        if (certificate := read_json(workdir / "hf" / stage / CERTIFICATE, *PROVED, "seconds")) is not None
     }
     report = Report(
         corpus=corpus(workdir / "data"),
-        fertility=_read_json(workdir / "fertility.json", *FERTILITY),
+        fertility=read_json(workdir / "fertility.json", *FERTILITY),
         blend=blends(workdir / "blend"),
         **{stage: runs.get(stage) for stage in RUNS},
-        bits_per_byte=evaluation and bits_per_byte(evaluation),
+        bits_per_byte=evaluation and evaluations.bits_per_byte(evaluation),
+        tasks=evaluation and evaluations.tasks(workdir, evaluation),
+        contamination=evaluations.contamination(workdir),
+        judgements=evaluations.judgements(workdir),
         parity=parity(certificates),
+        cards=cards(workdir),
         ground=_latest(records, "name"),
         versions=_latest(records, "versions"),
         seconds=seconds_of(workdir, records, certificates, evaluation),
@@ -180,7 +183,7 @@ def seconds_of(
     The demo notes the wall time of each of its commands, start-up included. What it did not start is timed by the
     files it left.
     """
-    commands = _read_json(workdir / STEP_SECONDS) or {}
+    commands = read_json(workdir / STEP_SECONDS) or {}
     recorded = {
         **({} if "prep" in commands else preparation_seconds(workdir / "data")),
         **{stage: record.seconds for stage, record in records.items() if record.seconds},
@@ -214,12 +217,18 @@ def parity(certificates: dict[str, Facts]) -> Facts | None:
     return {**proofs[last], "model": last, "models": proofs}
 
 
+def cards(workdir: Path) -> dict[str, str]:
+    """The cards that are there, relative to the run's folder: the corpus's, and each converted model's."""
+    places = {"corpus": f"data/{PRODUCT}/README.md", **{stage: f"hf/{stage}/README.md" for stage in RUNS}}
+    return {name: place for name, place in places.items() if (workdir / place).is_file()}
+
+
 def blends(folder: Path) -> dict[str, Facts] | None:
     """What the base and the CPT blend draw from each dataset, and what they leave out."""
     plans = {
         name: plan
         for name in ("base", "cpt")
-        if (plan := _read_json(folder / f"{name}.json", "train", "left_out")) is not None
+        if (plan := read_json(folder / f"{name}.json", "train", "left_out")) is not None
     }
     kept = ("prefix", "source", "lang", "kind", "weight", "tokens_drawn", "epochs", "why")
     return {
@@ -233,55 +242,6 @@ def blends(folder: Path) -> dict[str, Facts] | None:
     } or None
 
 
-def bits_per_byte(evaluation: Facts) -> dict[str, Facts]:
-    """Per language the figure of each model, their standard errors over documents, and what was read."""
-    return {
-        lang: {
-            **rates,
-            "standard_error": evaluation["standard_error"][lang],
-            "documents": sum(evaluation["documents"][lang].values()),
-            "bytes": sum(evaluation["bytes"][lang].values()),
-        }
-        for lang, rates in evaluation["bits_per_byte"].items()
-    }
-
-
 def _latest(records: dict[str, RunRecord], key: str) -> Any:
     """What the last stage that ran says about its ground."""
     return [record.ground.get(key) for record in records.values()][-1] if records else None
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _strict(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _read_json(path: Path, *needed: str) -> Facts | None:
-    """The object a file holds, or None where there is no file.
-
-    Raises:
-        DataError: It is no JSON object with these keys.
-    """
-    if not path.exists():
-        return None
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise _damaged(path, error) from error
-    if not isinstance(value, dict):
-        raise _damaged(path, TypeError("it holds no JSON object"))
-    if missing := [key for key in needed if key not in value]:
-        raise _damaged(path, ValueError(f"it lacks {', '.join(missing)}"))
-    return value
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(
-        f"this file of the run cannot be read: {error}",
-        where=str(path),
-        why="a report on a damaged file would state what nobody measured",
-        fix="remove it and run its stage again, then langadapt report",
-    )

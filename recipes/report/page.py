@@ -9,9 +9,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from recipes.report import charts, views, wording
-from recipes.report.facts import RUNS, Collected, Report
-from recipes.report.runs import Facts
+from recipes.report import charts, evaluation_views, paper, tasks_view, views, wording
+from recipes.report.facts import Collected, Report
+from recipes.report.files import RUNS, Facts
 from recipes.report.views import View
 
 
@@ -30,7 +30,8 @@ def render(collected: Collected, name: str) -> str:
         lstrip_blocks=True,
     )
     words = (wording.count, wording.decimal, wording.percent, wording.duration, wording.language, wording.layout)
-    environment.filters.update({word.__name__: word for word in (*words, wording.exponent, wording.large)})
+    more = (wording.exponent, wording.large, wording.signed)
+    environment.filters.update({word.__name__: word for word in (*words, *more)})
     return environment.get_template("page.html.jinja").render(name=name, **sections(collected))
 
 
@@ -44,7 +45,7 @@ def sections(collected: Collected) -> View:
         "scale": wording.scale_sentence(report),
         "figures": key_figures(report),
         "chain": chain(collected),
-        "bits": collected.evaluation and views.bits_view(collected.evaluation),
+        "bits": report.bits_per_byte and evaluation_views.bits_view(collected.evaluation or {}),
         "corpus": report.corpus and views.corpus_view(report.corpus),
         "fertility": report.fertility and views.fertility_view(report.fertility),
         "blends": {name: views.blend_view(blend) for name, blend in (report.blend or {}).items()},
@@ -54,8 +55,14 @@ def sections(collected: Collected) -> View:
         "preference": report.dpo
         and report.dpo["reward_margin"]
         and views.preference_view(report.dpo, collected.curves["dpo"]),
-        "generations": collected.evaluation and views.generations_view(collected.evaluation["generations"]),
+        "generations": collected.evaluation
+        and evaluation_views.generations_view(collected.evaluation.get("generations", [])),
+        "tasks": report.tasks and tasks_view.tasks_view(report.tasks),
+        "paper": paper.reference(),
+        "contamination": report.contamination and tasks_view.contamination_view(report.contamination),
+        "judgements": [tasks_view.judgement_view(name, found) for name, found in (report.judgements or {}).items()],
         "parity": report.parity,
+        "cards": report.cards,
         "time": time_view(report.seconds),
         "ground": report.ground and ground_view(collected),
     }
@@ -70,7 +77,7 @@ def chain(collected: Collected) -> list[View]:
         ("blend", report.blend, lambda blend: f"planned for {' and '.join(blend)}"),
         *((stage, report.run(stage), lambda run: f"{run['steps']} steps") for stage in RUNS),
         ("convert", report.parity, lambda parity: f"{len(parity['models'])} models"),
-        ("evaluate", report.bits_per_byte, lambda bits: f"{len(bits)} languages"),
+        ("evaluate", collected.evaluation, evaluated),
     ]
     return [_link(*stage) for stage in stages]
 
@@ -81,6 +88,13 @@ def _link(name: str, facts: Facts | None, describe: Callable[[Facts], str]) -> V
     unfinished = facts.get("status") == "running"
     detail = describe(facts)
     return {"name": name, "state": "unfinished" if unfinished else "done", "detail": detail}
+
+
+def evaluated(evaluation: Facts) -> str:
+    """What an evaluation was on."""
+    languages, tasks = len(evaluation.get("bits_per_byte", {})), len(evaluation.get("tasks") or {})
+    parts = [f"{languages} languages"] * bool(languages) + [f"{tasks} tasks"] * bool(tasks)
+    return ", ".join(parts)
 
 
 def key_figures(report: Report) -> list[View]:

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from recipes import run_record
 from recipes.monitor.decisions import CHANGE
+from recipes.report.files import Facts
 from recipes.run_record import RunRecord
 
 # The keys of model.dpo that say what the loss is.
@@ -18,7 +18,6 @@ CHOSEN, REJECTED, ACCURACY = "rewards_chosen_mean", "rewards_rejected_mean", "ac
 LOG_PROBS = {"log p chosen": "logps_chosen_mean", "log p rejected": "logps_rejected_mean"}
 """The answers' own log-probabilities (recipes/runtime/preferences.py)."""
 
-Facts = dict[str, Any]
 Curve = list[tuple[int, float]]
 """(optimizer steps done, value) in ascending order."""
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from data_prep.documents import primary_language
 from data_prep.translate.languages import english_name
-from recipes.report.facts import RUNS, Report
-from recipes.report.runs import Facts
+from recipes.report.facts import Report
+from recipes.report.files import RUNS, Facts
 
 NARROW = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -48,6 +48,11 @@ def large(value: float) -> str:
 def decimal(value: float | None, digits: int = 2) -> str:
     """A number with a true minus sign; a dash where there is none."""
     return DASH if value is None else f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def signed(value: float) -> str:
+    """A difference with its sign and one decimal; what rounds to nothing has no sign."""
+    return f"{value:+.1f}".replace("-", MINUS) if abs(value) >= 0.05 else "0.0"
 
 
 def percent(part: float, *, signed: bool = False) -> str:

@@ -17,7 +17,8 @@ from data_prep.tokenizer import train
 from data_prep.vocabulary_extension import merge
 from recipes.convert.checkpoint import EMBEDDING, open_checkpoint
 from recipes.evaluate.bits_per_byte import per_byte, score
-from recipes.evaluate.verb import find_shards, open_models, token_ids
+from recipes.evaluate.held_out import find_shards, token_ids
+from recipes.evaluate.models import open_models
 from tests.conftest import CONFIGS, SMALL_MODEL, run_langadapt
 from tests.recipes.tiny_tokenizer import sample_texts
 

@@ -58,11 +58,11 @@ def test_a_damaged_line_is_an_instruction(tmp_path: Path) -> None:
     file.write_bytes(b"\0" * 7 + file.read_bytes())
     with pytest.raises(DataError, match="byte 0 does not start a finished segment") as error, Cache(tmp_path):
         pass
-    assert "its segments are translated again" in str(error.value)
+    assert "what it held is made again" in str(error.value)
 
 
 def test_two_runs_do_not_write_the_same_file(tmp_path: Path) -> None:
-    with Cache(tmp_path), pytest.raises(DataError, match="another run is translating into this file"), Cache(tmp_path):
+    with Cache(tmp_path), pytest.raises(DataError, match="another run writes into this file"), Cache(tmp_path):
         pass
 
 
@@ -76,7 +76,7 @@ def test_each_engine_and_direction_has_a_folder_that_says_what_it_is(tmp_path: P
 def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
     with (
         Cache(tmp_path),
-        pytest.raises(DataError, match=r"another run is translating(.|\n)*0-of-1(.|\n)*wait for it to end"),
+        pytest.raises(DataError, match=r"another run writes(.|\n)*0-of-1(.|\n)*wait for it to end"),
         Cache(tmp_path),
     ):
         raise AssertionError

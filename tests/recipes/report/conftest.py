@@ -16,6 +16,7 @@ from data_prep.layout import Layout, receipt_path
 from data_prep.receipts import ByKind, Receipt
 from recipes import run_record
 from recipes.run_record import RunRecord
+from tests.recipes.evaluate.item_log_files import write_evaluation
 
 # Documents, characters and tokens of each dataset and split.
 CORPUS = {
@@ -250,6 +251,59 @@ FERTILITY = {
 }  # fmt: skip
 
 
+def right(share: float, items: int, seed: int) -> list[int]:
+    """1 for a share of the items, in an order of its own."""
+    answers = [int(number < round(share * items)) for number in range(items)]
+    random.Random(seed).shuffle(answers)
+    return answers
+
+
+TASKS = {
+    "mmlu_hi": {
+        "base": [1] * 15 + [0] * 45,
+        "cpt": [1] * 12 + [0] * 30 + [1] * 18,
+        "dpo": [0] * 12 + [1] * 30 + [0] * 18,
+    },
+    "hellaswag": {"base": right(0.60, 40, 4), "cpt": right(0.55, 40, 5), "dpo": right(0.575, 40, 6)},
+    "boolq": {"base": [1] * 24 + [0] * 16, "cpt": [1] * 24 + [0] * 16, "dpo": [1] * 8 + [0] * 32},
+}
+LANGS = {"hellaswag": "en-Latn", "boolq": "en-Latn"}
+CONTAMINATION = {
+    "ngram": 13, "min_words": 8, "documents": 435, "shards": 4,
+    "sets": {
+        "mmlu_hi": {
+            "items": 200, "too_short": 31, "boilerplate": 0, "fields": ["question", "choices"], "touched": 3,
+            "share": 0.015, "documents": 4, "by": {"sample": {"real": {"documents": 4, "items": 3}}},
+            "examples": [
+                {"item": "item-4", "document": "hi-17", "source": "sample", "kind": "real", "words": "गंगा नदी हिमालय"}
+            ],
+            "touched_items": ["item-4", "item-5", "item-9"],
+        }
+    },
+    "scores": {
+        "mmlu_hi": {
+            "cpt": {
+                "metric": "acc", "points": 100.0,
+                "all": {"items": 200, "value": 0.4, "standard_error": 0.035},
+                "clean": {"items": 197, "value": 0.391, "standard_error": 0.035},
+                "touched": {"items": 3, "value": 1.0, "standard_error": 0.0},
+            }
+        }
+    },
+}  # fmt: skip
+GRADES = {"items": 40, "valid": 37, "invalid": {"no JSON object": 2}, "unanswered": {"timeout": 1}}
+JUDGED = {
+    "kind": "reference",
+    "judge": {"model": "judge-70b"},
+    "usage": {"cost": {"value": 0.42, "currency": "USD"}},
+    "models": {
+        "base": {**GRADES, "axes": {"Overall": {"mean": 1.92, "standard_error": 0.11}}},
+        "dpo": {**GRADES, "axes": {"Overall": {"mean": 3.4, "standard_error": 0.09}}},
+    },
+    "comparisons": [],
+}
+
+
 @pytest.fixture
 def demo(tmp_path: Path) -> Path:
     """A finished demo."""
@@ -268,7 +322,11 @@ def demo(tmp_path: Path) -> Path:
     )  # fmt: skip
     for stage in ("base", "cpt", "dpo"):
         write_json(work / "hf" / stage / "parity.json", {**PARITY, "seconds": 9.5, "files": {}})
-    write_json(work / "evaluation.json", EVALUATION)
+    write_evaluation(work / "evaluation.json", TASKS, langs=LANGS, groups={"english_retention": ["hellaswag", "boolq"]})
+    tasks = json.loads((work / "evaluation.json").read_text(encoding="utf-8"))
+    write_json(work / "evaluation.json", {**EVALUATION, **tasks})
+    write_json(work / "contamination.json", CONTAMINATION)
+    write_json(work / "judge.json", JUDGED)
     steps = {
         "prep": 9.6, "blend base": 1.2, "blend cpt": 1.1, "base": 151.3, "cpt": 180.4, "sft": 83.0, "dpo": 76.2,
         "convert base": 14.1, "convert cpt": 14.0, "convert dpo": 14.3, "evaluate": 21.8,

@@ -123,6 +123,21 @@ def test_a_dot_row_shows_before_after_and_intervals():
     assert numbers == {"2.00": "end", "3.00": "start"}
 
 
+def test_a_difference_stands_beside_a_line_at_zero_without_numbers():
+    mark = Mark(value=-1.0, colour="c-cpt", title="cpt", interval=(-3.0, 1.0))
+    svg = charts.dot_row([mark], -5.0, 5.0, label="difference", joined=False, zero=True)
+    (level,) = [line for line in elements(svg, "line") if line.get("class") == "level"]
+    assert level.get("x1") == "50.00%"
+    assert not elements(svg, "text")
+
+
+def test_rows_of_many_models_are_not_joined():
+    marks = [Mark(value=value, colour="c-cpt", title="") for value in (1.0, 2.0, 3.0)]
+    svg = charts.dot_row(marks, 0.0, 5.0, label="task", joined=False)
+    assert len(elements(svg, "circle")) == 3
+    assert not [line for line in elements(svg, "line") if line.get("class") == "join"]
+
+
 def test_the_axis_of_dot_rows_has_the_same_scale():
     labels = elements(charts.dot_axis(1.0, 5.0), "text")
     assert [(label.text, label.get("x")) for label in labels][1] == ("2", "25.00%")

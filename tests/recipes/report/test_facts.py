@@ -12,8 +12,11 @@ from data_prep.errors import DataError
 from recipes.convert.verb import Certificate
 from recipes.evaluate.bits_per_byte import Scored, tally
 from recipes.evaluate.generation import Prompt
+from recipes.evaluate.judge.asking import Outcome
+from recipes.evaluate.judge.prompts import AXES
+from recipes.evaluate.judge.results import graded
 from recipes.evaluate.verb import samples
-from recipes.report import facts
+from recipes.report import facts, paper
 
 KEYS = [
     "corpus",
@@ -24,7 +27,11 @@ KEYS = [
     "sft",
     "dpo",
     "bits_per_byte",
+    "tasks",
+    "contamination",
+    "judgements",
     "parity",
+    "cards",
     "ground",
     "versions",
     "seconds",
@@ -158,7 +165,9 @@ def test_without_the_demo_seconds_come_from_receipts_and_records(demo):
         ("blend", ["blend"]),
         ("cpt", ["cpt"]),
         ("dpo", ["dpo"]),
-        ("evaluation.json", ["bits_per_byte"]),
+        ("evaluation.json", ["bits_per_byte", "tasks"]),
+        ("contamination.json", ["contamination"]),
+        ("judge.json", ["judgements"]),
         ("hf", ["parity"]),
     ],
 )
@@ -228,3 +237,36 @@ def test_the_files_read_here_are_those_the_other_verbs_write(demo):
     (sample,) = samples([Prompt(lang="hi-Deva", text="text")], {"base": ["answer"]})
     assert set(sample) == set(written["generations"][0])
     assert set(facts.PROVED) <= {field.name for field in fields(Certificate)}
+
+
+def test_tasks_have_scores_in_points_and_differences_from_the_first_model(demo):
+    tasks = report(demo)["tasks"]
+    assert tasks["models"] == ["base", "cpt", "dpo"]
+    assert tasks["tasks"]["mmlu_hi"]["scores"]["cpt"] == {"value": 50.0, "standard_error": 2.0}
+    assert [(found["baseline"], found["model"]) for found in tasks["comparisons"]] == [("base", "cpt"), ("base", "dpo")]
+    cpt = tasks["comparisons"][0]
+    assert (cpt["tasks"]["mmlu_hi"]["gained"], cpt["tasks"]["mmlu_hi"]["lost"]) == (18, 3)
+    assert cpt["tasks"]["boolq"]["delta"] == 0
+    assert cpt["groups"]["english_retention"]["tasks"] == 2
+    assert cpt["refused"] == {}
+
+
+def test_the_ids_of_touched_items_stay_in_their_own_file(demo):
+    contamination = report(demo)["contamination"]
+    assert contamination["sets"]["mmlu_hi"]["touched"] == 3
+    assert "touched_items" not in contamination["sets"]["mmlu_hi"]
+
+
+def test_the_files_of_contamination_and_judges_have_the_keys_their_verbs_write(demo):
+    (judged,) = report(demo)["judgements"].values()
+    outcome = Outcome(value=dict.fromkeys(AXES, 3.0))
+    written = graded({"base": {"a": outcome, "b": outcome}}, samples=10, seed=0)
+    assert set(judged["models"]["base"]) == set(written["models"]["base"])
+    assert set(judged["models"]["base"]["axes"]["Overall"]) == set(written["models"]["base"]["axes"]["Overall"])
+
+
+def test_the_paper_s_figures_are_marked_and_lie_beside_tasks_of_their_benchmark():
+    assert "transcribed" in paper.reference()["mark"]
+    assert paper.figures_of("mmlu_hi")["cpt"] == 49.89
+    assert paper.figures_of("hellaswag")["base"] == 75.0
+    assert paper.figures_of("unknown") is None

@@ -59,6 +59,30 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
             "English real 12 11,302",
             "translated 4 5,310 3.010",
         ],
+        "tasks": [
+            "mmlu_hi acc 60 0 25.0 ± 2.0 50.0 ± 2.0 50.0 ± 2.0 MMLU-hi, score 38.2 49.9 50.5",
+            "boolq acc 40 0 60.0 ± 2.0 60.0 ± 2.0 20.0 ± 2.0 – – – –",
+            "mmlu_hi cpt base 60 +25.0 ",
+            "cpt is better",
+            "English: what was kept",
+            "boolq cpt base 40 0.0 0.0 to 0.0 1.000 0.0 the same on each of 40 items",
+            "boolq dpo base 40 -40.0 -55.0 to -25.0 < 0.001",
+            "dpo is worse",
+            "english_retention dpo base 2 -21.",
+            "as transcribed from a literature review, not read in the paper",
+            "En+Hi En+Hi 4.25 4.13 4.04",
+        ],
+        "contamination": [
+            "Items with 13 words in a row in one of 435 training documents.",
+            "mmlu_hi 200 31 3 1.5 % 4",
+            "sample real 3 4",
+            "mmlu_hi cpt acc 40.0 ± 3.5 of 200 39.1 ± 3.5 of 197 100.0 ± 0.0 of 3",
+            "mmlu_hi, item item-4, in sample document hi-17: गंगा नदी हिमालय",
+        ],
+        "judge": [
+            "judge: judged by judge-70b, for 0.42 USD.",
+            "base 40 3 1.92 ± 0.11",
+        ],
         "corpus": ["435 documents, 359,182 characters, 112,434 tokens.", "empty (3).", "hi-Latn romanized 118 101,733"],
         "fertility": [
             "base Hindi hi-Deva real 2.36 ± 0.04 6.63 2.4 % 1,735 6.8",
@@ -157,6 +181,7 @@ def test_hostile_text_stays_text(demo):
         ("dpo", "preference", "Not run. langadapt dpo makes this part."),
         ("evaluation.json", "bits", "Not run. langadapt evaluate makes this part."),
         ("evaluation.json", "generations", "Not run. langadapt evaluate makes this part."),
+        ("evaluation.json", "tasks", "Not run. langadapt evaluate CONFIG tasks=[...] makes this part."),
         ("hf", "parity", "Not run. langadapt convert to-hf makes this part."),
     ],
 )
@@ -176,7 +201,7 @@ def test_a_run_with_nothing_but_a_corpus_has_a_page(demo, tmp_path):
     Tags(html)
     text = visible(html)
     assert "Nothing has been trained in this folder yet." in text
-    assert text.count("Not run.") == 7
+    assert text.count("Not run.") == 8
     assert "A toy corpus" not in text
 
 
@@ -237,3 +262,66 @@ def test_an_evaluation_without_prompts_is_said_so(demo):
     path = demo / "evaluation.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "generations": []}))
     assert "The evaluation was given no prompts." in section(render(demo), "generations")
+
+
+def test_an_evaluation_without_tasks_or_without_held_out_text_has_its_other_part(demo):
+    path = demo / "evaluation.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in whole.items() if name not in ("tasks", "groups")}))
+    html = render(demo)
+    assert "Hindi all 17 31,428" in section(html, "bits")
+    assert "Not run. langadapt evaluate CONFIG tasks=[...]" in section(html, "tasks")
+    assert "evaluate 3 languages" in visible(html.split("<section")[0])
+    kept = ("tasks", "groups", "items_folder", "models", "seconds", "generations")
+    path.write_text(json.dumps({name: whole[name] for name in kept}))
+    html = render(demo)
+    assert "Not run. langadapt evaluate makes this part." in section(html, "bits")
+    assert "mmlu_hi acc 60" in section(html, "tasks")
+    assert "evaluate 3 tasks" in visible(html.split("<section")[0])
+
+
+def test_what_cannot_be_compared_is_shown_with_its_reason(demo):
+    (demo / "items" / "dpo" / "boolq.jsonl").unlink()
+    log = demo / "items" / "cpt" / "boolq.jsonl"
+    log.write_text(log.read_text().replace("prompt-3", "chat-3", 1))
+    text = section(render(demo), "tasks")
+    assert "boolq, cpt against base (1 of 40 prompts differ, the first that of item item-3)" in text
+    assert "boolq, dpo against base (cannot read this item log" in text
+    assert "boolq acc 40 0 60.0" in text
+    assert "english_retention" not in text
+
+
+def test_without_contamination_and_judges_nothing_is_said_of_them(demo):
+    (demo / "contamination.json").unlink()
+    (demo / "judge.json").unlink()
+    html = render(demo)
+    assert 'id="contamination"' not in html
+    assert 'id="judge"' not in html
+
+
+def test_pairs_that_a_model_judged_are_shown_with_what_was_lost(demo):
+    pairs = {
+        "items": 20, "valid": 18, "invalid": {"bad JSON": 3}, "unanswered": {}, "wins": 9, "losses": 5, "ties": 4,
+        "win_share": {"value": 0.611, "standard_error": 0.1, "low": 0.42, "high": 0.8},
+    }  # fmt: skip
+    found = {
+        "kind": "pairs",
+        "judge": {"model": "m"},
+        "usage": {"cost": None},
+        "models": ["dpo", "sft"],
+        "pairs": pairs,
+    }
+    (demo / "judge_pairs.json").write_text(json.dumps(found))
+    text = section(render(demo), "judge")
+    assert "dpo against sft: 9 wins, 4 ties, 5 losses of 20 pairs, a share of 61 % (42 % to 80 %); 3 judgements" in text
+
+
+def test_cards_that_are_there_are_linked(demo):
+    assert "<a " not in render(demo)
+    for place in ("data/documents/README.md", "hf/dpo/README.md"):
+        (demo / place).parent.mkdir(parents=True, exist_ok=True)
+        (demo / place).write_text("card")
+    html = render(demo)
+    links = [attributes["href"] for tag, attributes in Tags(html).found if tag == "a"]
+    assert links == ["data/documents/README.md", "hf/dpo/README.md"]
+    assert "Model cards: dpo ." in section(html, "parity")

@@ -1,5 +1,7 @@
 """The report's sentences say what the facts say, whichever way they went."""
 
+from dataclasses import fields
+
 import pytest
 
 from recipes.report import wording
@@ -7,8 +9,8 @@ from recipes.report.facts import Report
 
 
 def report(bits=None, **parts):
-    names = ("corpus", "fertility", "blend", "base", "cpt", "sft", "dpo", "parity", "ground", "versions")
-    return Report(bits_per_byte=bits, **{name: parts.get(name) for name in names}, seconds={})
+    parts = {field.name: None for field in fields(Report)} | {"cards": {}, "seconds": {}} | parts
+    return Report(**{**parts, "bits_per_byte": bits})
 
 
 def plain(text):

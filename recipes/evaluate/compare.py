@@ -1,0 +1,316 @@
+"""Part `compare` of verb `evaluate`: two models on the same items, task by task, with what n items can show.
+
+    langadapt evaluate compare evaluation=runs/demo/evaluation.json baseline=base model=cpt output=compare.json
+    langadapt evaluate compare evaluation=A.json other=B.json output=compare.json
+
+A task's difference comes with the 95 % interval of the paired bootstrap, an exact McNemar test where items are right or
+wrong and the bootstrap's own where they are not, corrected for the number of tasks (Holm), and with the difference that
+as many items would have found with a power of 80 %.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from scipy.stats import norm
+
+from data_prep.console import make_console
+from data_prep.errors import DataError, LangadaptError, UsageError
+from data_prep.files import atomic_write
+from data_prep.receipts import langadapt_version
+from data_prep.settings import load
+from recipes.evaluate.item_logs import Evaluation, check_same_task, check_score, pair, read_evaluation, scored
+from recipes.evaluate.statistics import (
+    LEVEL,
+    POWER,
+    Values,
+    detectable,
+    detectable_unpaired,
+    holm,
+    mcnemar,
+    paired_bootstrap,
+)
+
+SAMPLES = 10_000
+"""Bootstrap draws; with 1,000, no p-value would be below 0.05 after a correction for 51 tasks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareSettings:
+    """Which two models to compare."""
+
+    evaluation: Path
+    """An evaluation's JSON file with tasks; its item logs lie beside it."""
+    other: Path | None = None
+    """The file that holds `model`, if it is another one."""
+    baseline: str | None = None
+    """The model to compare with; null where the file leaves no choice."""
+    model: str | None = None
+    """The model whose gain or loss is reported."""
+    tasks: tuple[str, ...] | None = None
+    """Tasks to compare; null for all that both have."""
+    output: Path
+    """The JSON file to write."""
+    bootstrap_samples: int = SAMPLES
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.bootstrap_samples < 2:
+            raise ValueError(
+                f"bootstrap_samples is {self.bootstrap_samples}, the least is 2\nbootstrap_samples={SAMPLES}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of the two compared."""
+
+    evaluation: Evaluation
+    model: str
+
+
+def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
+    """Compares, prints a table and writes one JSON."""
+    settings = load(CompareSettings, configs, overrides)
+    one, other = choose(settings)
+    tasks = shared_tasks(one, other, settings.tasks)
+    if dry_run:
+        print(f"evaluate compare: {other.model} against {one.model} on {', '.join(tasks)}; nothing was compared")
+        return 0
+    result = compare(one, other, tasks, samples=settings.bootstrap_samples, seed=settings.seed)
+    with atomic_write(settings.output) as file:
+        file.write(json.dumps(result, ensure_ascii=False, indent=1).encode() + b"\n")
+    print_table(result)
+    for name in result["not_compared"]:
+        print(f"evaluate compare: {name} was evaluated for one of the two only")
+    return 0
+
+
+def choose(settings: CompareSettings) -> tuple[Side, Side]:
+    """The two models, by name or because there is no other choice.
+
+    Raises:
+        UsageError: A model is not there, or several could be meant.
+        DataError: No task was evaluated.
+    """
+    first = _with_tasks(settings.evaluation)
+    second = first if settings.other is None else _with_tasks(settings.other)
+    one, other = settings.baseline, settings.model
+    if settings.other is None and len(first.models) == 2 and one is None and other is None:
+        one, other = first.models
+    sides = (
+        Side(evaluation=first, model=_model(first, one, "baseline")),
+        Side(evaluation=second, model=_model(second, other, "model")),
+    )
+    if settings.other is None and sides[0].model == sides[1].model:
+        raise UsageError(
+            f"{sides[0].model} is compared with itself",
+            where=str(settings.evaluation),
+            fix=f"baseline=NAME model=NAME with two of: {', '.join(first.models)}",
+        )
+    return sides
+
+
+def _with_tasks(path: Path) -> Evaluation:
+    evaluation = read_evaluation(path)
+    if not evaluation.tasks:
+        raise DataError(
+            "this evaluation has no tasks",
+            where=str(path),
+            why="bits per byte are kept without their documents, so there are no items to compare",
+            fix="name tasks in the evaluation's config and run langadapt evaluate again",
+        )
+    return evaluation
+
+
+def _model(evaluation: Evaluation, name: str | None, key: str) -> str:
+    if name is None and len(evaluation.models) == 1:
+        return evaluation.models[0]
+    if name is None or name not in evaluation.models:
+        raise UsageError(
+            f"{key} is not given, and several models could be meant" if name is None else f"no model {name!r}",
+            where=str(evaluation.path),
+            fix=f"{key}=NAME with one of: {', '.join(evaluation.models)}",
+        )
+    return name
+
+
+def shared_tasks(one: Side, other: Side, wanted: Sequence[str] | None) -> list[str]:
+    """The tasks that both models were scored on, or those of them that are wanted.
+
+    Raises:
+        UsageError: There is none, or a wanted one is not among them.
+    """
+    shared = [name for name in _tasks_of(one) if name in _tasks_of(other)]
+    missing = [name for name in wanted or () if name not in shared]
+    if missing or not shared:
+        raise UsageError(
+            f"{', '.join(missing) or 'no task'} was {'not ' * bool(missing)}evaluated for both"
+            f" {one.model} and {other.model}",
+            where=f"{one.evaluation.path}, {other.evaluation.path}",
+            fix=f"tasks=[...] with some of: {', '.join(shared)}" if shared else "evaluate both on the same tasks",
+        )
+    return list(wanted) if wanted else shared
+
+
+def _tasks_of(side: Side) -> list[str]:
+    return [name for name, task in side.evaluation.tasks.items() if side.model in task["scores"]]
+
+
+def compare(one: Side, other: Side, tasks: Sequence[str], *, samples: int, seed: int) -> dict[str, Any]:
+    """Everything the output file holds.
+
+    Raises:
+        LangadaptError: Some task cannot be compared.
+    """
+    found = {name: compare_task(one, other, name, samples=samples, seed=seed) for name in tasks}
+    return {
+        "baseline": {"model": one.model, "evaluation": str(one.evaluation.path)},
+        "model": {"model": other.model, "evaluation": str(other.evaluation.path)},
+        "tasks": conclude(found, other.model),
+        "groups": dict(compare_groups(one.evaluation.groups, found)),
+        "not_compared": sorted(set(_tasks_of(one)) ^ set(_tasks_of(other))),
+        "level": LEVEL,
+        "power": POWER,
+        "bootstrap_samples": samples,
+        "seed": seed,
+        "version": langadapt_version(),
+    }
+
+
+def compare_task(one: Side, other: Side, task: str, *, samples: int, seed: int) -> dict[str, Any]:
+    """How `other` differs from `one` in a task, in the unit of its headline metric.
+
+    Raises:
+        LangadaptError: The two results are not of the same thing, or their logs do not give them.
+    """
+    about, also = one.evaluation.tasks[task], other.evaluation.tasks[task]
+    check_same_task(task, about, also)
+    where = f"task {task}, {one.model} in {one.evaluation.path}, {other.model} in {other.evaluation.path}"
+    pairs = pair(one.evaluation.log(one.model, task), other.evaluation.log(other.model, task), where=where)
+    metric = about["headline"]
+    left, right = (scored(side, metric) for side in zip(*pairs, strict=True))
+    values = [float(side.statistic(side.rows.mean(axis=0))) for side in (left, right)]
+    for side, value in zip((one, other), values, strict=True):
+        stated = side.evaluation.tasks[task]["scores"][side.model][metric]["value"]
+        check_score(value, stated, metric, f"task {task}, model {side.model} of {side.evaluation.path}")
+    difference = paired_bootstrap(left.rows, right.rows, left.statistic, samples=samples, seed=seed)
+    return {
+        "lang": about["lang"],
+        "metric": metric,
+        "points": left.points,
+        "baseline": values[0],
+        "model": values[1],
+        **asdict(difference),
+        "test": "paired bootstrap",
+        "detectable": detectable(difference.standard_error),
+        **(_right_or_wrong(left.rows[:, 0], right.rows[:, 0]) if _is_binary(left.rows, right.rows) else {}),
+    }
+
+
+def _is_binary(*rows: Values) -> bool:
+    return all(table.shape[1] == 1 and bool(np.isin(table, (0, 1)).all()) for table in rows)
+
+
+def _right_or_wrong(one: Values, other: Values) -> dict[str, Any]:
+    """What is known besides of items that are right or wrong."""
+    return {
+        "test": "exact McNemar",
+        "p": mcnemar(one, other),
+        "gained": int((other > one).sum()),
+        "lost": int((other < one).sum()),
+        "detectable_unpaired": detectable_unpaired(float(one.mean()), float(other.mean()), len(one)),
+    }
+
+
+def conclude(found: Mapping[str, Mapping[str, Any]], model: str) -> dict[str, dict[str, Any]]:
+    """Each task with its p-value corrected for the number of tasks, and what follows in words."""
+    corrected = holm([task["p"] for task in found.values()])
+    return {
+        name: {**task, "p_holm": p, "verdict": verdict(task, p, model, len(found))}
+        for (name, task), p in zip(found.items(), corrected, strict=True)
+    }
+
+
+def verdict(task: Mapping[str, Any], p_holm: float, model: str, tasks: int) -> str:
+    """What the items show, in words."""
+    if task["delta"] == task["standard_error"] == 0:
+        return f"the same on each of {task['items']} items"
+    if p_holm < LEVEL:
+        return f"{model} is {'better' if task['delta'] > 0 else 'worse'}"
+    if task["p"] < LEVEL:
+        return f"no difference that stands among {tasks} tasks"
+    return f"no difference that {task['items']} items could show"
+
+
+def compare_groups(groups: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The mean difference of every group whose tasks were all compared, in points of 100.
+
+    Tasks are independent samples: the variance of the mean is the sum of theirs over the square of their number.
+    """
+    for name, group in groups.items():
+        if not set(group["tasks"]) <= set(found):
+            continue
+        tasks = [found[task] for task in group["tasks"]]
+        delta = sum(task["delta"] * task["points"] for task in tasks) / len(tasks)
+        error = math.hypot(*(task["standard_error"] * task["points"] for task in tasks)) / len(tasks)
+        reach = float(norm.ppf(1 - LEVEL / 2)) * error
+        yield (
+            name,
+            {
+                "tasks": len(tasks),
+                "delta": delta,
+                "standard_error": error,
+                "low": delta - reach,
+                "high": delta + reach,
+                "detectable": detectable(error),
+            },
+        )
+
+
+def compare_what_can_be(
+    one: Side, other: Side, *, samples: int, seed: int
+) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    """A comparison that leaves out what cannot be compared, and why, for a page that shows what there is."""
+    found, refused = {}, {}
+    for name in [name for name in _tasks_of(one) if name in _tasks_of(other)]:
+        try:
+            found[name] = compare_task(one, other, name, samples=samples, seed=seed)
+        except LangadaptError as error:
+            refused[name] = error.what
+    groups = dict(compare_groups(one.evaluation.groups, found))
+    return ({"tasks": conclude(found, other.model), "groups": groups} if found else None), refused
+
+
+def print_table(result: Mapping[str, Any]) -> None:
+    """A row a task, in points of 100, and a row a group."""
+    one, other = result["baseline"]["model"], result["model"]["model"]
+    table = Table(title=f"{other} against {one}, in points of 100", title_justify="left")
+    for heading in ("task", "metric"):
+        table.add_column(heading)
+    for heading in ("items", one, other, "difference", "95 % interval", "p", "corrected", "detectable"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for name, task in result["tasks"].items():
+        table.add_row(name, task["metric"], f"{task['items']:,}", *_cells(task), task["verdict"])
+    for name, group in result["groups"].items():
+        interval = f"{group['low']:+.1f} to {group['high']:+.1f}"
+        mean = [f"{group['delta']:+.1f}", interval, "", "", f"{group['detectable']:.1f}"]
+        table.add_row(name, f"mean of {group['tasks']}", "", "", "", *mean, "")
+    make_console().print(table)
+
+
+def _cells(task: Mapping[str, Any]) -> list[str]:
+    low, high, delta, detectable_ = (task["points"] * task[key] for key in ("low", "high", "delta", "detectable"))
+    return [
+        *(f"{task['points'] * task[key]:.1f}" for key in ("baseline", "model")),
+        f"{delta:+.1f}",
+        f"{low:+.1f} to {high:+.1f}",
+        *(f"{task[key]:.3g}" for key in ("p", "p_holm")),
+        f"{detectable_:.1f}",
+    ]

@@ -1,0 +1,234 @@
+"""Part `contamination` of verb `evaluate`: which evaluation items stand in the training text, and what they are worth.
+
+    langadapt evaluate contamination nemo_configs/eval/tiny.yaml documents=runs/demo/data/documents \
+        output=runs/demo/evaluation.json
+
+takes the words of the evaluation itself, looks for the n-grams of its tasks in the training shards beside the held-out
+ones, and writes contamination.json beside its output. Where that output is there, every model's score on all items
+stands beside its score on those that no training document touches.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from data_prep.console import make_console
+from data_prep.decontaminate.eval_items import Item, read_items
+from data_prep.decontaminate.index import build_index
+from data_prep.decontaminate.settings import DecontaminateSettings, EvalSet
+from data_prep.errors import DataError, UsageError
+from data_prep.files import atomic_write
+from data_prep.receipts import langadapt_version
+from data_prep.settings import load
+from recipes.evaluate import overlap
+from recipes.evaluate.item_logs import Evaluation, points, read_evaluation, scored
+from recipes.evaluate.statistics import bootstrap
+from recipes.evaluate.settings import EvaluateSettings
+
+TRAIN = "*/train/*.jsonl.zst"
+NAME = "contamination.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContaminationSettings(EvaluateSettings):
+    """The evaluation's own settings, of which models are not needed here, and what counts as an item found."""
+
+    models: dict[str, Path] = field(default_factory=dict)
+    """Not needed here."""
+    seq_length: int = 2
+    """Not needed here."""
+    eval_sets: tuple[EvalSet, ...] = ()
+    """Evaluation sets in local files, besides the tasks."""
+    ngram: int = DecontaminateSettings.ngram
+    """Words in a row that mark an item; as prep's decontamination, 13."""
+    min_words: int = DecontaminateSettings.min_words
+    """A text of an item shorter than `ngram` is looked for whole if it has this many words."""
+    max_items: int = DecontaminateSettings.max_items
+    """n-grams of more different eval texts than this are boilerplate and mark nothing."""
+    max_documents: int = DecontaminateSettings.max_documents
+    """n-grams in more training documents than this are common phrases and mark nothing."""
+
+    def __post_init__(self) -> None:
+        DecontaminateSettings(
+            enabled=False,
+            eval_sets=self.eval_sets,
+            **{name: getattr(self, name) for name in ("ngram", "min_words", "max_items", "max_documents")},
+        )
+        if not self.eval_sets:
+            raise ValueError(
+                "nothing to look for\ntasks=[NAME], or eval_sets: [{name: mmlu_hi, path: data/mmlu_hi.jsonl}]"
+            )
+
+
+def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
+    """Searches, prints tables and writes one JSON; contamination is a finding, not a failure."""
+    settings = load(ContaminationSettings, configs, overrides)
+    shards = find_shards(settings.documents)
+    report = settings.output.with_name(NAME)
+    if dry_run:
+        print(
+            f"evaluate contamination: {len(shards)} training shards, {len(settings.eval_sets)} files; nothing was read"
+        )
+        return 0
+    result = examine(settings, shards)
+    with atomic_write(report) as file:
+        file.write(json.dumps(result, ensure_ascii=False, indent=1).encode() + b"\n")
+    print_tables(result)
+    print(f"evaluate contamination: {report}")
+    return 0
+
+
+def find_shards(documents: Path | None) -> list[Path]:
+    """The training shards under a `documents` folder.
+
+    Raises:
+        UsageError: There are none.
+    """
+    shards = sorted(documents.glob(TRAIN)) if documents else []
+    if not shards:
+        raise UsageError(
+            "there are no training documents",
+            where=f"documents={documents}",
+            why=f"looked for {TRAIN}",
+            fix="documents=DIR/documents of a data preparation: langadapt prep CONFIG output_dir=DIR",
+        )
+    return shards
+
+
+def noting_ids(items: Iterable[Item], ids: dict[str, set[str]]) -> Iterator[Item]:
+    """Pass items on and remember their ids by set."""
+    for item in items:
+        ids.setdefault(item.eval_set, set()).add(item.id)
+        yield item
+
+
+def examine(settings: ContaminationSettings, shards: list[Path]) -> dict[str, Any]:
+    """Everything the output file holds."""
+    start = time.monotonic()
+    ids: dict[str, set[str]] = {}
+    items = chain.from_iterable(map(read_items, settings.eval_sets))
+    index = build_index(
+        noting_ids(items, ids), ngram=settings.ngram, min_words=settings.min_words, max_items=settings.max_items
+    )
+    settings.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.output.parent, prefix=".contamination-") as name:
+        index.save(Path(name) / "index")
+        searched = overlap.search(shards, Path(name) / "index", Path(name) / "matches")
+        found = overlap.tally(index, searched, settings.max_documents)
+    return {
+        "ngram": settings.ngram,
+        "min_words": settings.min_words,
+        "documents": sum(shard.documents for shard in searched),
+        "shards": len(shards),
+        **found,
+        "scores": scores(settings, found["sets"], ids),
+        "seconds": round(time.monotonic() - start, 1),
+        "version": langadapt_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def scores(
+    settings: ContaminationSettings, sets: Mapping[str, Any], ids: Mapping[str, set[str]]
+) -> dict[str, dict[str, Any]]:
+    """By task and model the score on all items, on clean ones and on touched ones; empty before an evaluation."""
+    if not settings.output.is_file():
+        return {}
+    evaluation = read_evaluation(settings.output)
+    return {
+        task: {
+            model: split_score(evaluation, task, model, ids[task], set(found["touched_items"]), settings)
+            for model in evaluation.tasks[task]["scores"]
+        }
+        for task, found in sets.items()
+        if task in evaluation.tasks
+    }
+
+
+def split_score(
+    evaluation: Evaluation,
+    task: str,
+    model: str,
+    known: set[str],
+    touched: set[str],
+    settings: EvaluateSettings,
+) -> dict[str, Any]:
+    """A model's headline score on all items, on those that no training document touches, and on the others.
+
+    Raises:
+        DataError: The log has items that were not looked for.
+    """
+    log = evaluation.log(model, task)
+    if strangers := log.keys() - known:
+        raise DataError(
+            f"{len(strangers)} of {len(log)} evaluated items were not looked for, e.g. {min(strangers)}",
+            where=f"task {task}, model {model} of {evaluation.path}",
+            why="an item that was not looked for would pass as clean",
+            fix="look for the data the evaluation read: the same tasks, data_dir and limit",
+        )
+    metric = evaluation.tasks[task]["headline"]
+    parts = {
+        "all": list(log.values()),
+        "clean": [item for item in log.values() if item.id not in touched],
+        "touched": [item for item in log.values() if item.id in touched],
+    }
+    result: dict[str, Any] = {"metric": metric, "points": points(metric)}
+    for name, items in parts.items():
+        result[name] = {"items": len(items), "value": None, "standard_error": None}
+        if items:
+            part = scored(items, metric)
+            found = bootstrap(part.rows, part.statistic, samples=settings.bootstrap_samples, seed=settings.seed)
+            result[name] |= {"value": found.value, "standard_error": found.standard_error}
+    return result
+
+
+def print_tables(result: Mapping[str, Any]) -> None:
+    """A row for each set, source and kind, then scores."""
+    console = make_console()
+    title = f"evaluation items with {result['ngram']} words in a row in {result['documents']:,} training documents"
+    table = Table(title=title, title_justify="left")
+    for heading in ("set", "source", "kind"):
+        table.add_column(heading)
+    for heading in ("items", "too short", "touched", "share", "documents"):
+        table.add_column(heading, justify="right")
+    for name, found in result["sets"].items():
+        counts = (found["items"], found["too_short"], found["touched"])
+        table.add_row(
+            name, "", "", *(f"{count:,}" for count in counts), f"{found['share']:.1%}", f"{found['documents']:,}"
+        )
+        for source, kinds in found["by"].items():
+            for kind, part in kinds.items():
+                table.add_row("", source, kind, "", "", f"{part['items']:,}", "", f"{part['documents']:,}")
+    console.print(table)
+    if result["scores"]:
+        console.print(_score_table(result["scores"]))
+
+
+def _score_table(scores: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table(title="scores on all items and on clean ones", title_justify="left")
+    for heading in ("task", "model", "metric"):
+        table.add_column(heading)
+    for heading in ("all", "clean", "clean items", "touched", "touched items"):
+        table.add_column(heading, justify="right")
+    for task, models in scores.items():
+        for model, parts in models.items():
+            counts = (f"{parts[name]['items']:,}" for name in ("clean", "touched"))
+            clean, touched = (_cell(parts[name]) for name in ("clean", "touched"))
+            clean_items, touched_items = counts
+            table.add_row(task, model, parts["metric"], _cell(parts["all"]), clean, clean_items, touched, touched_items)
+    return table
+
+
+def _cell(part: Mapping[str, Any]) -> str:
+    if part["value"] is None:
+        return "-"
+    error = part["standard_error"]
+    return f"{part['value']:.3f}" + ("" if error is None else f" ± {error:.3f}")

@@ -1,0 +1,64 @@
+"""Data that no path in a task's YAML can name: those of this package, and IndicInstruct's zipped MMLU.
+
+lm-evaluation-harness calls these with the task's `metadata` and `dataset_kwargs` as keywords.
+"""
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from data_prep.errors import DataError
+from recipes.evaluate.registry import OURS
+
+_COLUMNS = ("question", "A", "B", "C", "D", "answer")
+
+
+def packaged(*, folder: str, **_: Any) -> Any:
+    """The items of one of our own sets, `tasks/FOLDER/SPLIT.jsonl`."""
+    import datasets
+
+    files = {path.stem: str(path) for path in sorted((OURS / folder).glob("*.jsonl"))}
+    return datasets.load_dataset("json", data_files=files)
+
+
+def mmlu_hi(*, url: str, **_: Any) -> Any:
+    """IndicInstruct's translated MMLU: a zip of SPLIT/SUBJECT_SPLIT.csv with five columns of text and a letter.
+
+    Lines that are not six columns with a letter at the end are left out; the archive has a few, broken in translation.
+
+    Raises:
+        DataError: The archive holds no such lines.
+    """
+    import datasets
+
+    path = datasets.DownloadManager().download(url)
+    rows: dict[str, list[dict[str, str]]] = {"dev": [], "test": []}
+    with zipfile.ZipFile(path) as archive:
+        for name in sorted(archive.namelist()):
+            split = Path(name).parent.name
+            if split in rows and name.endswith(".csv"):
+                subject = Path(name).stem.removesuffix(f"_{split}").replace("_", " ")
+                with archive.open(name) as file:
+                    lines = csv.reader(io.TextIOWrapper(file, encoding="utf-8"))
+                    rows[split] += [_row(subject, line) for line in lines if _is_whole(line)]
+    if not rows["test"]:
+        raise DataError("this archive holds no test/SUBJECT_test.csv with questions", where=url)
+    return datasets.DatasetDict({split: datasets.Dataset.from_list(found) for split, found in rows.items() if found})
+
+
+def _is_whole(line: list[str]) -> bool:
+    return len(line) == len(_COLUMNS) and line[-1].strip() in ("A", "B", "C", "D")
+
+
+def _row(subject: str, line: list[str]) -> dict[str, str]:
+    return {"subject": subject, **dict(zip(_COLUMNS, map(str.strip, line), strict=True))}
+
+
+def labelled_reviews(items: Any) -> Any:
+    """IndicSentiment's items that have a label: the text under a name a template can hold, the label as a number."""
+    labels = ["positive", "negative"]
+    return items.filter(lambda item: item["LABEL"] is not None).map(
+        lambda item: {"review": item["INDIC REVIEW"].strip(), "label": labels.index(item["LABEL"].strip().lower())}
+    )

@@ -6,13 +6,11 @@ from typing import Any
 from recipes.card.facts import Facts, Model
 from recipes.card.markdown import table
 from recipes.card.places import STAGES
+from recipes.evaluate.item_logs import points
 from recipes.report.wording import DASH, count, decimal
 
 HELD_OUT = "held-out-documents"
 """The name bits per byte are filed under in a card's metadata."""
-
-OUT_OF_100 = ("chrf", "bleu", "rouge")
-"""How the names of metrics begin whose values lie between 0 and 100; the others lie between 0 and 1."""
 
 
 def shown_models(model: Model) -> list[str]:
@@ -53,8 +51,8 @@ def tasks_of(model: Model) -> dict[str, Facts]:
 
 
 def digits_of(metric: str) -> int:
-    """Decimals of a score."""
-    return 1 if metric.lower().startswith(OUT_OF_100) else 3
+    """Decimals of a score: one where it lies between 0 and 100, three where it lies between 0 and 1."""
+    return 1 if points(metric) == 1 else 3
 
 
 def tasks_table(model: Model) -> str:

@@ -1,7 +1,7 @@
 """A small real run for the verbs that read runs: cards, releases."""
 
 from pathlib import Path
-from shutil import copytree
+from shutil import copy, copytree
 
 import pytest
 
@@ -31,5 +31,9 @@ def tiny_run(prepared, small_base, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def work(tiny_run, tmp_path) -> Path:
-    """A copy of that folder under the same name, to write into."""
-    return copytree(tiny_run, tmp_path / tiny_run.name)
+    """A copy of what cards and releases read of it, under the same name, to write into."""
+    folder = tmp_path / tiny_run.name
+    for part in ("base/record", "data/audit", "data/documents", "data/instruct", "hf"):
+        copytree(tiny_run / part, folder / part)
+    copy(tiny_run / "evaluation.json", folder)
+    return folder

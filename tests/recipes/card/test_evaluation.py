@@ -29,7 +29,7 @@ def test_tasks_and_groups_have_theirs(adapted) -> None:
 
 
 def test_scores_out_of_a_hundred_have_one_decimal() -> None:
-    assert [evaluation.digits_of(each) for each in ("chrF++", "bleu_intl", "rougeL_unicode", "acc", "f1")] == [
+    assert [evaluation.digits_of(each) for each in ("chrf++", "bleu", "rougeL_default", "acc_norm", "f1")] == [
         *(1, 1, 1, 3, 3)
     ]
 

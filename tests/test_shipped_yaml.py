@@ -60,6 +60,19 @@ def test_a_training_config_passes_a_dry_run(name, prepared, tmp_path, capsys) ->
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", [str(path) for path in HERE if path.parts[0] == "eval" and path.name != "judge.yaml"])
+def test_an_evaluation_config_passes_a_dry_run(name, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    words = [f"model={folder}", f"output={tmp_path / 'evaluation.json'}"]
+    if name == "eval/tiny.yaml":
+        words.append("documents=null")
+    assert cli.main(["evaluate", str(CONFIGS / name), *words, "--dry-run"]) == 0
+    assert "tasks; nothing was run" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("path", HERE, ids=str)
 def test_every_config_says_what_it_assumes_how_to_launch_it_and_one_override(path) -> None:
     text = (CONFIGS / path).read_text()

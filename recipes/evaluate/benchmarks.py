@@ -47,7 +47,13 @@ class Benchmarks:
     def load(self, settings: EvaluateSettings) -> list[LoadedTask]:
         """All tasks with their data, before any model is."""
         return [
-            task_data.load_task(self.manager, entry, data_dir=settings.data_dir, num_fewshot=settings.num_fewshot)
+            task_data.load_task(
+                self.manager,
+                entry,
+                data_dir=settings.data_dir,
+                num_fewshot=settings.num_fewshot,
+                seq_length=settings.seq_length,
+            )
             for entry in self.entries.values()
         ]
 
@@ -103,6 +109,7 @@ def _decides(settings: EvaluateSettings, task: LoadedTask) -> dict[str, Any]:
         "num_fewshot": task.num_fewshot,
         "limit": settings.limit,
         "seq_length": settings.seq_length,
+        "dtype": settings.dtype,
         "bootstrap_samples": settings.bootstrap_samples,
         "seed": settings.seed,
     }

@@ -11,8 +11,8 @@ stands beside its score on those that no training document touches.
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -21,17 +21,20 @@ from typing import Any
 from rich.table import Table
 
 from data_prep.console import make_console
-from data_prep.decontaminate.eval_items import Item, read_items
+from data_prep.decontaminate.eval_files import Row
+from data_prep.decontaminate.eval_items import Item, item_of, read_items
 from data_prep.decontaminate.index import build_index
 from data_prep.decontaminate.settings import DecontaminateSettings, EvalSet
 from data_prep.errors import DataError, UsageError
 from data_prep.files import atomic_write
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
-from recipes.evaluate import overlap
-from recipes.evaluate.item_logs import Evaluation, points, read_evaluation, scored
-from recipes.evaluate.statistics import bootstrap
+from recipes.evaluate import overlap, registry
+from recipes.evaluate.benchmarks import Benchmarks
+from recipes.evaluate.item_logs import Evaluation, distinct, item_id, points, read_evaluation, scored, unit_of
 from recipes.evaluate.settings import EvaluateSettings
+from recipes.evaluate.statistics import bootstrap
+from recipes.evaluate.task_data import LoadedTask
 
 TRAIN = "*/train/*.jsonl.zst"
 NAME = "contamination.json"
@@ -41,8 +44,6 @@ NAME = "contamination.json"
 class ContaminationSettings(EvaluateSettings):
     """The evaluation's own settings, of which models are not needed here, and what counts as an item found."""
 
-    models: dict[str, Path] = field(default_factory=dict)
-    """Not needed here."""
     seq_length: int = 2
     """Not needed here."""
     eval_sets: tuple[EvalSet, ...] = ()
@@ -62,7 +63,7 @@ class ContaminationSettings(EvaluateSettings):
             eval_sets=self.eval_sets,
             **{name: getattr(self, name) for name in ("ngram", "min_words", "max_items", "max_documents")},
         )
-        if not self.eval_sets:
+        if not self.eval_sets and not self.tasks:
             raise ValueError(
                 "nothing to look for\ntasks=[NAME], or eval_sets: [{name: mmlu_hi, path: data/mmlu_hi.jsonl}]"
             )
@@ -72,13 +73,13 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     """Searches, prints tables and writes one JSON; contamination is a finding, not a failure."""
     settings = load(ContaminationSettings, configs, overrides)
     shards = find_shards(settings.documents)
+    found = Benchmarks.open(settings) if settings.tasks else None
     report = settings.output.with_name(NAME)
     if dry_run:
-        print(
-            f"evaluate contamination: {len(shards)} training shards, {len(settings.eval_sets)} files; nothing was read"
-        )
+        sets = f"{len(settings.eval_sets)} files and {len(found.entries) if found else 0} tasks"
+        print(f"evaluate contamination: {len(shards)} training shards, {sets}; nothing was read")
         return 0
-    result = examine(settings, shards)
+    result = examine(settings, shards, found)
     with atomic_write(report) as file:
         file.write(json.dumps(result, ensure_ascii=False, indent=1).encode() + b"\n")
     print_tables(result)
@@ -110,11 +111,34 @@ def noting_ids(items: Iterable[Item], ids: dict[str, set[str]]) -> Iterator[Item
         yield item
 
 
-def examine(settings: ContaminationSettings, shards: list[Path]) -> dict[str, Any]:
+def task_items(loaded: Iterable[LoadedTask], weighted: Collection[str]) -> Iterator[Item]:
+    """The items of tasks under the ids of their logs; a group that counts as one task is one set."""
+    for task in loaded:
+        unit = unit_of(task.entry.groups, weighted, task.entry.name)
+        documents = list(task.task.eval_docs)
+        for name, document in zip(distinct(map(document_hash, documents)), documents, strict=True):
+            where = item_id(unit, task.entry.name, name)
+            yield item_of(EvalSet(name=unit, path=Path(task.entry.name)), Row(where, document))
+
+
+def document_hash(document: Mapping[str, Any]) -> str:
+    """What lm-evaluation-harness 0.4.13 logs as `doc_hash` (evaluator.evaluate)."""
+    from lm_eval.utils import handle_non_serializable, hash_string
+
+    found: str = hash_string(json.dumps(document, indent=2, default=handle_non_serializable, ensure_ascii=False))
+    return found
+
+
+def examine(settings: ContaminationSettings, shards: list[Path], found: Benchmarks | None) -> dict[str, Any]:
     """Everything the output file holds."""
     start = time.monotonic()
     ids: dict[str, set[str]] = {}
     items = chain.from_iterable(map(read_items, settings.eval_sets))
+    if found:
+        groups = {group for entry in found.entries.values() for group in entry.groups}
+        averages = registry.averages(found.manager, sorted(groups))
+        weighted = {group for group, by_items in averages.items() if any(by_items.values())}
+        items = chain(items, task_items(found.load(settings), weighted))
     index = build_index(
         noting_ids(items, ids), ngram=settings.ngram, min_words=settings.min_words, max_items=settings.max_items
     )
@@ -122,14 +146,14 @@ def examine(settings: ContaminationSettings, shards: list[Path]) -> dict[str, An
     with tempfile.TemporaryDirectory(dir=settings.output.parent, prefix=".contamination-") as name:
         index.save(Path(name) / "index")
         searched = overlap.search(shards, Path(name) / "index", Path(name) / "matches")
-        found = overlap.tally(index, searched, settings.max_documents)
+        overlaps = overlap.tally(index, searched, settings.max_documents)
     return {
         "ngram": settings.ngram,
         "min_words": settings.min_words,
         "documents": sum(shard.documents for shard in searched),
         "shards": len(shards),
-        **found,
-        "scores": scores(settings, found["sets"], ids),
+        **overlaps,
+        "scores": scores(settings, overlaps["sets"], ids),
         "seconds": round(time.monotonic() - start, 1),
         "version": langadapt_version(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

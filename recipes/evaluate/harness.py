@@ -137,22 +137,23 @@ def _column(lines: Sequence[Mapping[str, Any]], metric: str) -> list[generated.P
 
 
 def _item(loaded: LoadedTask, line: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of the log: choices by their number, texts as they are."""
+    """A line of the log: choices by their number, texts as they are, with the question for whoever judges them."""
     values: dict[str, float] = {}
     for metric in line["metrics"]:
         if _is_pair(line[metric]):
             values.update((metric, round(score, 4)) for score in generated.item_scores([line[metric]]))
         elif (number := _number(line[metric])) is not None:
             values[metric] = number
-    prediction = line["filtered_resps"][0]
-    if loaded.task.OUTPUT_TYPE == "multiple_choice":
-        prediction = _chosen(loaded, line)
+    chooses = loaded.task.OUTPUT_TYPE == "multiple_choice"
+    # What a judge is shown: no examples, no chat template.
+    question = {} if chooses else {"question": loaded.task.doc_to_text(line["doc"])}
     return {
         "id": line["doc_hash"],
         "index": line["doc_id"],
         "prompt_hash": line["prompt_hash"],
+        **question,
         "target": line["target"],
-        "prediction": prediction,
+        "prediction": _chosen(loaded, line) if chooses else str(line["filtered_resps"][0]).strip(),
         "metrics": values,
     }
 

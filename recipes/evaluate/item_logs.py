@@ -5,7 +5,8 @@ evaluation.json names the folder of the logs beside it; in it lies <model>/<task
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 
 from data_prep.errors import DataError, LangadaptError, UsageError
-from recipes.evaluate import generated, metrics
+from recipes.evaluate import metrics
 from recipes.evaluate.statistics import Statistic, Values, mean, of_counts
 
 SAME = ("version", "num_fewshot", "scoring", "headline", "signature")
@@ -37,16 +38,20 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 class Evaluation:
     """What an evaluation's file says about tasks.
 
+    A group whose mean weights tasks by their items, as MMLU's 57 subjects, counts as one task with all their items.
+
     Attributes:
         path: The file.
         tasks: By name.
-        groups: By name.
-        folder: Where its item logs lie; None without any.
+        members: The tasks of the file behind each of `tasks`, itself where it is one.
+        groups: Names of `tasks` by group.
+        folder: Where the item logs lie; None without any.
     """
 
     path: Path
     tasks: Mapping[str, Any]
-    groups: Mapping[str, Any]
+    members: Mapping[str, Sequence[str]]
+    groups: Mapping[str, Sequence[str]]
     folder: Path | None
 
     @property
@@ -58,8 +63,12 @@ class Evaluation:
         """The items of a task as a model answered them, by id.
 
         Raises:
-            DataError: The log is missing or damaged, or names an item twice.
+            DataError: A log is missing, damaged or empty.
         """
+        logs = {member: self._read(model, member) for member in self.members[task]}
+        return {item_id(task, member, name): item for member, log in logs.items() for name, item in log.items()}
+
+    def _read(self, model: str, task: str) -> dict[str, Item]:
         if self.folder is None:
             raise _unusable("this evaluation has no item logs", self.path)
         path = self.folder / model / f"{task}.jsonl"
@@ -67,11 +76,27 @@ class Evaluation:
             items = [_DECODER.decode(line) for line in path.read_bytes().splitlines()]
         except (OSError, ValueError) as error:
             raise _unusable(f"cannot read this item log: {error}", path) from error
-        by_id = {item.id: item for item in items}
-        if not items or len(by_id) < len(items):
-            what = f"{len(items) - len(by_id)} items share an id with another" if items else "this item log is empty"
-            raise _unusable(what, path)
-        return by_id
+        if not items:
+            raise _unusable("this item log is empty", path)
+        return dict(zip(distinct(item.id for item in items), items, strict=True))
+
+
+def item_id(unit: str, task: str, name: str) -> str:
+    """An item's id where several tasks may count as one."""
+    return name if unit == task else f"{task}/{name}"
+
+
+def distinct(ids: Iterable[str]) -> Iterator[str]:
+    """Ids made distinct: benchmarks hold some items twice, and equal items have equal ids."""
+    seen: Counter[str] = Counter()
+    for name in ids:
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}#{seen[name]}"
+
+
+def unit_of(groups: Sequence[str], weighted: Collection[str], task: str) -> str:
+    """What a task counts as: the outermost of its groups that weights by items, or itself."""
+    return next((group for group in groups if group in weighted), task)
 
 
 _DECODER = msgspec.json.Decoder(Item)
@@ -102,12 +127,36 @@ def read_evaluation(path: Path) -> Evaluation:
         folder = content.get("items_folder")
     except (ValueError, AttributeError) as error:
         raise _unusable(f"this is no evaluation: {error}", path) from error
+    tasks, groups = content.get("tasks") or {}, content.get("groups") or {}
+    weighted = {name for name, group in groups.items() if any(group.get("by_items", {}).values())}
+    units = {name: unit_of(task["groups"], weighted, name) for name, task in tasks.items()}
+    members: dict[str, list[str]] = {}
+    for name, unit in units.items():
+        members.setdefault(unit, []).append(name)
+    units_of = {name: list(dict.fromkeys(units[task] for task in group["tasks"])) for name, group in groups.items()}
     return Evaluation(
         path=path,
-        tasks=content.get("tasks") or {},
-        groups=content.get("groups") or {},
+        tasks={
+            unit: tasks[unit] if unit in tasks else _as_one(groups[unit], [tasks[name] for name in names])
+            for unit, names in members.items()
+        },
+        members=members,
+        groups={name: inside for name, inside in units_of.items() if not set(inside) & weighted or len(inside) > 1},
         folder=path.parent / folder if folder else None,
     )
+
+
+def _as_one(group: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A group in the shape of a task."""
+    versions = sorted({str(task["version"]) for task in tasks})
+    headline = next(metric for metric, by_items in group["by_items"].items() if by_items)
+    return {
+        **tasks[0],
+        "items": sum(task["items"] for task in tasks),
+        "version": ", ".join(versions),
+        "headline": headline,
+        "scores": group["scores"],
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +181,7 @@ def scored(items: Sequence[Item], metric: str) -> Scored:
         LangadaptError: The logs hold no value of the metric.
     """
     if metric in metrics.COUNTED:
-        predictions = [generated.first_line(str(item.prediction)) for item in items]
+        predictions = [str(item.prediction) for item in items]
         rows = metrics.counts(metric, predictions, [str(item.target).strip() for item in items])
         score = of_counts(functools.partial(metrics.of_counts, metric), len(items))
         return Scored(rows=np.asarray(rows, dtype=float), statistic=score, points=points(metric))

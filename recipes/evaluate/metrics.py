@@ -102,8 +102,7 @@ def answer_words(text: str) -> list[str]:
     NFC, case folded, decimal digits of any script read as ASCII's; sentence ends part words, other punctuation goes
     (so 1,00,000 is 100000). SQuAD's dropping of a, an, the is English's and left out.
     """
-    folded = unicodedata.normalize("NFC", normalize(text).casefold())
-    plain = _PUNCTUATION.sub("", _SENTENCE_END.sub(" ", folded))
+    plain = _PUNCTUATION.sub("", normalize(text).casefold())
     read: str = _DECIMAL.sub(lambda found: str(unicodedata.decimal(found[0])), plain)
     return read.split()
 

@@ -34,8 +34,8 @@ def checksums(folder: Path) -> dict[str, str]:
     return {path.name: sha256_file(path) for path in files if path.name not in ("parity.json", "README.md")}
 
 
-def open_models(folders: Mapping[str, Path]) -> Iterator[tuple[str, Any, Any]]:
-    """Each model in fp32 with its tokenizer, one in memory at a time.
+def open_models(folders: Mapping[str, Path], dtype: str = "float32") -> Iterator[tuple[str, Any, Any]]:
+    """Each model in that type of torch's with its tokenizer, one in memory at a time.
 
     Raises:
         UsageError: transformers cannot load a folder, or its tokenizer has no end-of-document token.
@@ -48,7 +48,7 @@ def open_models(folders: Mapping[str, Path]) -> Iterator[tuple[str, Any, Any]]:
     for name, folder in folders.items():
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder)
-            model = AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32).to(device).eval()
+            model = AutoModelForCausalLM.from_pretrained(folder, torch_dtype=getattr(torch, dtype)).to(device).eval()
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise UsageError(
                 f"transformers cannot load this model: {str(error).splitlines()[0]}",

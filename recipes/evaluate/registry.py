@@ -89,7 +89,7 @@ def resolve(manager: Any, names: Sequence[str]) -> dict[str, Entry]:
 def _expand(manager: Any, name: str, overrides: Mapping[str, Any], groups: tuple[str, ...]) -> Iterator[Entry]:
     index = manager.task_index
     if name not in index:
-        close = difflib.get_close_matches(name, manager.all_tasks, n=1)
+        close = difflib.get_close_matches(name, [*our_names(), *UPSTREAM], n=1)
         raise UsageError(
             f"there is no task or group named {name!r}",
             where="tasks",

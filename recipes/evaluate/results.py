@@ -88,6 +88,7 @@ def group_figures(tasks: Mapping[str, Any], averaged: Mapping[str, Mapping[str, 
     return {
         group: {
             "tasks": (members := [name for name, task in tasks.items() if group in task["groups"]]),
+            "by_items": dict(averaged.get(group, {})),
             "scores": _group_scores([tasks[name] for name in members], averaged.get(group, {})),
         }
         for group in names

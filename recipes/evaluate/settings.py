@@ -31,6 +31,8 @@ class EvaluateSettings:
     """The JSON file to write; the items' logs lie beside it."""
     seq_length: int
     """Tokens a model reads at once, at most what it was trained on."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the weights in memory; bfloat16 takes half of it, and near ties may fall otherwise."""
     documents: Path | None = None
     """The `documents` folder of a data preparation; its held-out shards are scored in bits per byte."""
     tokens_per_batch: int = 4096

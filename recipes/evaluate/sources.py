@@ -1,11 +1,16 @@
-"""Data that no path in a task's YAML can name: those of this package, and IndicInstruct's zipped MMLU.
+"""Data that no path in a task's YAML can name.
+
+Those of this package, those of hub repositories that hold a script (`datasets` no longer runs any), and
+IndicInstruct's zipped MMLU.
 
 lm-evaluation-harness calls these with the task's `metadata` and `dataset_kwargs` as keywords.
 """
 
 import csv
 import io
+import re
 import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,25 @@ def packaged(*, folder: str, **_: Any) -> Any:
 
     files = {path.stem: str(path) for path in sorted((OURS / folder).glob("*.jsonl"))}
     return datasets.load_dataset("json", data_files=files)
+
+
+def converted(*, repo: str, config: str, splits: Sequence[str], **_: Any) -> Any:
+    """A dataset whose repository holds a script, from the Parquet files into which the hub has converted it."""
+    import datasets
+    from huggingface_hub import HfFileSystem
+
+    paths = HfFileSystem().find(f"datasets/{repo}@refs/convert/parquet/{config}")
+    files = {split: [f"hf://{path}" for path in parquet_files(paths, split)] for split in splits}
+    return datasets.load_dataset("parquet", data_files=files)
+
+
+def parquet_files(paths: Iterable[str], split: str) -> list[str]:
+    """Those of a split among a configuration's files.
+
+    The hub writes test/0000.parquet, and once wrote NAME-test.parquet; `partial-` marks the beginning of a large set.
+    """
+    of_split = re.compile(rf"(?<!partial)[/-]{re.escape(split)}(/|-\d[^/]*\.|\.)[^/]*parquet$")
+    return sorted(path for path in paths if of_split.search(path))
 
 
 def mmlu_hi(*, url: str, **_: Any) -> Any:

@@ -36,13 +36,17 @@ class LoadedTask:
     num_fewshot: int
 
 
-def load_task(manager: Any, entry: Entry, *, data_dir: Path | None, num_fewshot: int | None) -> LoadedTask:
+def load_task(
+    manager: Any, entry: Entry, *, data_dir: Path | None, num_fewshot: int | None, seq_length: int
+) -> LoadedTask:
     """A task with its data.
 
     Raises:
-        UsageError: Its data are not there, or its worked examples would come from the items it is scored on.
+        UsageError: Its data are not there, its worked examples would come from the items it is scored on, or what it
+            lets a model write leaves no room for a prompt.
     """
     config = config_of(entry)
+    check_room(entry.name, config, seq_length)
     chosen = config.get("num_fewshot") or 0 if num_fewshot is None else num_fewshot
     local = {} if data_dir is None else local_data(entry, config, data_dir)
     spec = {**entry.overrides, **local, "task": entry.name, "num_fewshot": chosen}
@@ -103,6 +107,17 @@ def local_checksums(entry: Entry, data_dir: Path | None) -> dict[str, str]:
     return {path.name: sha256_file(path) for path in sorted(folder.glob("*.jsonl"))}
 
 
+def check_room(name: str, config: Mapping[str, Any], seq_length: int) -> None:
+    """Raises UsageError where a model of `seq_length` tokens could not read a prompt and write an answer."""
+    answer = int((config.get("generation_kwargs") or {}).get("max_gen_toks", 0))
+    if answer >= seq_length:
+        raise UsageError(
+            f"{name} writes up to {answer} tokens, which leaves no room for a prompt",
+            where=f"seq_length={seq_length}",
+            fix=f"leave {name} out, or seq_length={2 * answer} with a model that reads as many",
+        )
+
+
 def check_fewshot(name: str, task: Any, shots: int) -> None:
     """Raises UsageError where worked examples would come from the split that is scored, or are too few."""
     if shots == 0 or task.fewshot_cfg.samples is not None:
@@ -136,6 +151,7 @@ def _scoring_of(task: Any) -> Scoring:
 def _unreadable(entry: Entry, config: Mapping[str, Any], data_dir: Path | None, error: Exception) -> UsageError:
     from huggingface_hub import constants
 
+    source = config.get("dataset_kwargs") or {}
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     if data_dir is not None:
         return UsageError(
@@ -147,7 +163,7 @@ def _unreadable(entry: Entry, config: Mapping[str, Any], data_dir: Path | None, 
     offline = "HF_HUB_OFFLINE forbids to ask the hub: HF_HUB_OFFLINE=0 langadapt evaluate ...\n"
     return UsageError(
         f"cannot read the data of {entry.name}: {reason}",
-        where=str(config.get("dataset_path") or "custom_dataset"),
+        where=str(config.get("dataset_path") or source.get("repo") or source.get("url")),
         why="without data_dir= a task reads the Hugging Face hub",
         fix=(offline if constants.HF_HUB_OFFLINE else "")
         + f"data_dir=FOLDER with FOLDER/{data_folder(entry, config, Path()).name}/SPLIT.jsonl (docs/evaluation.md)",

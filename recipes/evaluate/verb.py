@@ -90,7 +90,7 @@ def evaluate(settings: EvaluateSettings, texts: Sequence[Document], found: Bench
     start = time.monotonic()
     loaded = found.load(settings) if found else []
     collected = _Collected()
-    for name, model, tokenizer in open_models(settings.folders):
+    for name, model, tokenizer in open_models(settings.folders, settings.dtype):
         _evaluate_model(settings, collected, texts, loaded, name=name, model=model, tokenizer=tokenizer)
     return {
         **_held_out_figures(settings, texts, collected),
@@ -98,6 +98,7 @@ def evaluate(settings: EvaluateSettings, texts: Sequence[Document], found: Bench
         "generations": samples(settings.generate.prompts, collected.answers),
         "models": {name: str(folder.absolute()) for name, folder in settings.folders.items()},
         "seq_length": settings.seq_length,
+        "dtype": settings.dtype,
         "versions": {
             "langadapt": langadapt_version(),
             **{name: version(name) for name in (*VERSIONS, *(["lm_eval", "datasets"] if found else []))},

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from recipes.evaluate import compare
+from recipes.evaluate import differences
 from recipes.evaluate.contamination import NAME as CONTAMINATION
 from recipes.evaluate.item_logs import points, read_evaluation
 from recipes.report.files import RUNS, Facts, read_json, strict
@@ -53,8 +53,8 @@ def tasks(workdir: Path, evaluation: Facts) -> Facts | None:
     first, *others = in_training_order(logs.models)
     return {
         "models": [first, *others],
-        "tasks": {name: _task(task) for name, task in evaluation["tasks"].items()},
-        "comparisons": [_compared(compare.Side(evaluation=logs, model=first), other) for other in others],
+        "tasks": {name: _task(task) for name, task in logs.tasks.items()},
+        "comparisons": [_compared(differences.Side(evaluation=logs, model=first), other) for other in others],
     }
 
 
@@ -72,9 +72,9 @@ def _task(task: Facts) -> Facts:
     }
 
 
-def _compared(baseline: compare.Side, model: str) -> Facts:
-    found, refused = compare.compare_what_can_be(
-        baseline, compare.Side(evaluation=baseline.evaluation, model=model), samples=compare.SAMPLES, seed=0
+def _compared(baseline: differences.Side, model: str) -> Facts:
+    found, refused = differences.compare_what_can_be(
+        baseline, differences.Side(evaluation=baseline.evaluation, model=model), samples=differences.SAMPLES, seed=0
     )
     return {"baseline": baseline.model, "model": model, **(found or {"tasks": {}, "groups": {}}), "refused": refused}
 

@@ -9,13 +9,12 @@ from typing import Any
 from data_prep import jsonl
 from data_prep.console import progress
 from data_prep.errors import DataError
-from data_prep.files import sha256_file
 from data_prep.receipts import config_hash
 from data_prep.translate.cache import Cache, key_of
 from recipes.evaluate.generation import Prompt, generate
-from recipes.evaluate.models import open_models
+from recipes.evaluate.models import checksums, open_models
 
-_QUESTION = ("question", "prompt")
+_QUESTION = ("question",)
 _REFERENCE = ("reference", "target")
 _ANSWER = ("answer", "prediction")
 """Names in files of one's own, and in item logs."""
@@ -73,17 +72,11 @@ def read_answers(path: Path, questions: Questions) -> Answers:
         question = own or questions.get(name)
         if question is None:
             raise DataError(
-                f"there is no question to this answer: no field `question` or `prompt`, and no id {name!r} elsewhere",
+                f"there is no question to this answer: no field `question`, and no id {name!r} elsewhere",
                 where=f"{path}:{number}",
                 fix="questions=FILE.jsonl with `id`, `question` and `reference` on each line",
             )
-        if questions.setdefault(name, question).text != question.text:
-            raise DataError(
-                f"the id {name!r} stands for another question elsewhere",
-                where=f"{path}:{number}",
-                why="answers to different questions would be compared",
-                fix="give the files of one task, or leave `id` out: equal questions then get equal ids",
-            )
+        questions[name] = _same(name, questions.get(name, question), question, f"{path}:{number}")
         found[name] = str(_pick(row, _ANSWER))
     return found
 
@@ -105,7 +98,7 @@ def generate_answers(name: str, folder: Path, questions: Questions, store: Cache
     Raises:
         UsageError: The folder holds no model, or one without a chat template.
     """
-    weights = config_hash({path.name: sha256_file(path) for path in sorted(folder.iterdir()) if _says(path)})
+    weights = config_hash(checksums(folder))
 
     def key(question: Question) -> str:
         return json.dumps([weights, question.text, max_new_tokens])
@@ -121,16 +114,25 @@ def generate_answers(name: str, folder: Path, questions: Questions, store: Cache
     return {each: store.get(key(question)) or "" for each, question in questions.items()}
 
 
-def _says(path: Path) -> bool:
-    """Whether a file of a model folder has a say in its answers; the certificate has none."""
-    return path.is_file() and path.name != "parity.json" and not path.name.startswith(".")
+def _same(name: str, known: Question, new: Question, where: str) -> Question:
+    """What two files say of one question, which may have its reference in one of them only."""
+    references = {each.reference for each in (known, new) if each.reference is not None}
+    if known.text != new.text or len(references) > 1:
+        raise DataError(
+            f"the id {name!r} stands for another {'question' if known.text != new.text else 'reference'} elsewhere",
+            where=where,
+            why="answers to different questions would be compared",
+            fix="give the files of one task, or leave `id` out: equal questions then get equal ids",
+        )
+    return known if known.reference is not None else new
 
 
 def _rows(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str, Any]]]:
     def fault(row: dict[str, Any]) -> jsonl.Fault | None:
-        if _pick(row, needed) is None:
+        text = _pick(row, needed)
+        if text is None or (needed == _QUESTION and not text.strip()):  # a model may have answered nothing
             fields = ", ".join(list(row)[:8]) or "none"
-            return jsonl.Fault("missing", f"no text in `{needed[0]}` or `{needed[1]}`; fields here: {fields}")
+            return jsonl.Fault("missing", f"no text in {' or '.join(needed)}; fields here: {fields}")
         return None
 
     jsonl.require_file(path)

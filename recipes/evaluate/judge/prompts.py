@@ -1,4 +1,4 @@
-"""What the judge is told. The wording is ours; the axes are those of IndicQuest (arXiv 2409.08706), 1 to 5.
+"""What the judge is told. The wording is ours; the axes are those of L3Cube IndicQuest, 1 to 5.
 
 IndicQuest's own prompt may not be shipped with this package (CC BY-NC-SA 4.0). Its file works as a template of one's
 own: the names it has for what is filled in are understood too.

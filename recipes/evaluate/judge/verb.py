@@ -9,9 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
-from data_prep.console import make_console
 from data_prep.errors import DataError
 from data_prep.files import atomic_write
 from data_prep.receipts import langadapt_version
@@ -27,9 +24,10 @@ from recipes.evaluate.judge.items import (
     read_questions,
     require_references,
 )
-from recipes.evaluate.judge.prompts import AXES, fill, prompt_hash, template
+from recipes.evaluate.judge.prompts import fill, prompt_hash, template
 from recipes.evaluate.judge.results import Both, faults, graded, paired, served, usage, winner
 from recipes.evaluate.judge.settings import JudgeSettings
+from recipes.evaluate.judge.tables import show
 from recipes.evaluate.judge.verdicts import Grades, read_grades, read_verdict
 from recipes.evaluate.models import check_model
 
@@ -54,12 +52,7 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     settings = load(JudgeSettings, configs, overrides)
     check_key(settings.endpoint)
     text = template(settings.kind, settings.prompt)
-    questions: Questions = read_questions(settings.questions) if settings.questions else {}
-    answers = {name: read_answers(path, questions) for name, path in settings.answers.items()}
-    for name, folder in settings.models.items():
-        check_model(name, folder, 2)
-    if settings.kind == "reference":
-        require_references(questions)
+    questions, answers = _read(settings)
     if dry_run:
         print(_plan(settings, questions, answers))
         return 0
@@ -67,16 +60,26 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     with Cache(settings.replies_folder) as store:
         for name, folder in settings.models.items():
             answers[name] = generate_answers(name, folder, questions, store, settings.max_new_tokens)
-        endpoint = settings.endpoint
-        judge = Judge(Endpoint(endpoint), store, settings.attempts, endpoint.concurrency)
+        judge = Judge(Endpoint(settings.endpoint), store, settings.attempts, settings.endpoint.concurrency)
         judged = (_pairs if settings.kind == "pairs" else _grades)(settings, judge, text, questions, answers)
     result = {**_about(settings, judge, text), **judged.figures, "seconds": round(time.monotonic() - start, 1)}
     _write(settings, result, judged.lines)
-    _print(result)
+    show(result)
     if judged.unanswered:
         reasons = ", ".join(f"{reason} {count}" for reason, count in judged.unanswered.items())
         print(f"judge: some judgements have no reply ({reasons}); the same command asks for these alone")
     return 1 if judged.unanswered else 0
+
+
+def _read(settings: JudgeSettings) -> tuple[Questions, dict[str, Answers]]:
+    """What the files hold; the models' folders are only looked at."""
+    questions: Questions = read_questions(settings.questions) if settings.questions else {}
+    answers = {name: read_answers(path, questions) for name, path in settings.answers.items()}
+    for name, folder in settings.models.items():
+        check_model(name, folder, 1)
+    if settings.kind == "reference":
+        require_references(questions)
+    return questions, answers
 
 
 def _plan(settings: JudgeSettings, questions: Questions, answers: Mapping[str, Answers]) -> str:
@@ -181,7 +184,7 @@ def _about(settings: JudgeSettings, judge: Judge, text: str) -> dict[str, Any]:
         "usage": usage(replies, endpoint.price),
         "asked_in_this_run": judge.asked,
         "sources": {name: str(path.absolute()) for name, path in {**settings.answers, **settings.models}.items()},
-        "items": settings.items.name,
+        "items_file": settings.items.name,
         "versions": {"langadapt": langadapt_version(), "openai": version("openai")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -192,57 +195,3 @@ def _write(settings: JudgeSettings, result: Mapping[str, Any], lines: Sequence[M
         file.writelines(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
     with atomic_write(settings.output) as file:
         file.write(json.dumps(result, ensure_ascii=False, indent=1).encode() + b"\n")
-
-
-def _print(result: Mapping[str, Any]) -> None:
-    spent = result["usage"]
-    cost = spent["cost"]
-    price = f", {cost['value']:g} {cost['currency']}" if cost else ""
-    judges = ", ".join(result["judge"]["served"]) or result["judge"]["model"]
-    title = f"judged by {judges} ({result['asked_in_this_run']} of {spent['replies']} replies asked now{price})"
-    make_console().print((_pair_table if result["kind"] == "pairs" else _grade_table)(result, title))
-
-
-def _grade_table(result: Mapping[str, Any], title: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    for name in ("model", "items", "valid", "invalid", "no reply", *AXES):
-        table.add_column(name, justify="left" if name == "model" else "right")
-    for name, model in result["models"].items():
-        counts = (model["items"], model["valid"], sum(model["invalid"].values()), sum(model["unanswered"].values()))
-        cells = [_with_error(model["axes"].get(axis)) for axis in AXES]
-        table.add_row(name, *map(str, counts), *cells)
-    return table
-
-
-def _pair_table(result: Mapping[str, Any], title: str) -> Table:
-    one, other = result["models"]
-    pairs = result["pairs"]
-    table = Table(title=title, title_justify="left")
-    columns = {
-        "items": pairs["items"],
-        f"{one} wins": pairs["wins"],
-        f"{other} wins": pairs["losses"],
-        "ties": pairs["ties"],
-        "of these, orders disagree": pairs["of_ties_orders_disagree"],
-        "replies invalid": sum(pairs["invalid"].values()),
-        "no reply": sum(pairs["unanswered"].values()),
-        f"share of {one} (95 %)": _share(pairs["win_share"]),
-    }
-    for name in columns:
-        table.add_column(name, justify="right")
-    table.add_row(*map(str, columns.values()))
-    return table
-
-
-def _with_error(axis: Mapping[str, float | None] | None) -> str:
-    if axis is None:
-        return "-"
-    error = axis["standard_error"]
-    return f"{axis['mean']:.2f}" + ("" if error is None else f" ± {error:.2f}")
-
-
-def _share(share: Mapping[str, float | None] | None) -> str:
-    if share is None:
-        return "-"
-    interval = "" if share["low"] is None else f" ({share['low']:.2f} to {share['high']:.2f})"
-    return f"{share['value']:.2f}{interval}"

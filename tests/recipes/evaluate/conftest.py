@@ -1,6 +1,7 @@
 """Two random models of one tokenizer, and held-out documents as a data preparation leaves them."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,8 +24,18 @@ def one_thread():
 @pytest.fixture(scope="session")
 def models(tmp_path_factory) -> dict[str, str]:
     """Folders by name; random weights."""
-    root = tmp_path_factory.mktemp("models")
-    tokenizer = hf_tokenizer.build(train_tokenizer(), max_length=POSITIONS, where="")
+    return make_models(tmp_path_factory.mktemp("models"), POSITIONS)
+
+
+@pytest.fixture(scope="session")
+def long_models(tmp_path_factory) -> dict[str, str]:
+    """The same, for whole prompts."""
+    return make_models(tmp_path_factory.mktemp("long_models"), 512)
+
+
+def make_models(root: Path, positions: int) -> dict[str, str]:
+    """Two models that read so many tokens."""
+    tokenizer = hf_tokenizer.build(train_tokenizer(), max_length=positions, where="")
     for seed, name in enumerate(("base", "cpt")):
         torch.manual_seed(seed)
         config = NemotronConfig(
@@ -34,7 +45,7 @@ def models(tmp_path_factory) -> dict[str, str]:
             num_hidden_layers=2,
             num_attention_heads=4,
             num_key_value_heads=2,
-            max_position_embeddings=POSITIONS,
+            max_position_embeddings=positions,
             bos_token_id=2,
             eos_token_id=3,
             initializer_range=0.2,

@@ -171,7 +171,7 @@ def test_an_evaluation_without_tasks_has_no_scores_to_split(run, tmp_path):
 
 def test_a_dry_run_reads_nothing(run, tmp_path, capsys):
     assert cli.main(["evaluate", "contamination", str(tmp_path / "config.yaml"), "--dry-run"]) == 0
-    assert "3 training shards, 2 files; nothing was read" in capsys.readouterr().out
+    assert "3 training shards, 2 files and 0 tasks; nothing was read" in capsys.readouterr().out
     assert not (tmp_path / "contamination.json").exists()
 
 

@@ -42,6 +42,21 @@ def test_shipped_config_gives_the_figures_of_every_language_and_model(run, docum
     assert f"{result['bits_per_byte']['hi-Deva']['cpt']:.3f}" in printed
 
 
+def test_documents_and_tasks_are_evaluated_together(run, capsys):
+    assert run("tasks=[sample]", "limit=3", "generate.prompts=[]") == 0
+    result = json.loads(run.output.read_text())
+    assert set(result["bits_per_byte"]) == {"en-Latn", "hi-Deva"}
+    assert {name: task["lang"] for name, task in result["tasks"].items()} == {
+        "sample_cloze_hi": "hi-Deva",
+        "sample_cloze_en": "en-Latn",
+    }
+    assert result["groups"]["sample"]["tasks"] == ["sample_cloze_hi", "sample_cloze_en"]
+    printed = capsys.readouterr().out
+    assert "tasks, higher is better (the first 3 items of each)" in printed
+    score = result["tasks"]["sample_cloze_hi"]["scores"]["cpt"]["acc_norm"]
+    assert f"{score['value']:.3f} ± {score['standard_error']:.3f}" in printed
+
+
 def test_samples_are_given_by_prompt_with_the_answer_of_every_model(run):
     run()
     samples = json.loads(run.output.read_text())["generations"]

@@ -1,5 +1,7 @@
 """A bare word after the config runs a part of the verb, and none runs the evaluation itself."""
 
+import os
+
 import pytest
 
 from recipes import cli, evaluate
@@ -23,3 +25,16 @@ def test_a_word_runs_its_part_with_the_other_settings(part, capsys):
 
 def test_the_command_line_knows_every_part():
     assert cli.VERBS["evaluate"].stages == tuple(evaluate.PARTS)
+
+
+def test_an_evaluation_without_tasks_needs_no_hub(models, documents, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(os.environ, "HF_HUB_OFFLINE", "")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    config = tmp_path / "a.yaml"
+    config.write_text("seq_length: 64\n")
+    words = ["evaluate", str(config), f"model={models['base']}", f"output={tmp_path / 'e.json'}", "--dry-run"]
+    assert cli.main([*words, "tasks=[sample]"]) == 0
+    assert "HF_HUB_OFFLINE" not in os.environ, "tasks may read the hub"
+    assert "on 0 held-out shards and 2 tasks; nothing was run" in capsys.readouterr().out
+    assert cli.main([*words, f"documents={documents}"]) == 0
+    assert os.environ["HF_HUB_OFFLINE"] == "1"

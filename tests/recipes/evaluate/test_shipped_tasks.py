@@ -1,6 +1,4 @@
-"""Every task of ours runs offline on items in its source's schema, says what it must of itself, and takes no examples
-from the split it is scored on.
-"""
+"""Every task of ours runs offline on items in its source's schema; no examples come from the split it is scored on."""
 
 import json
 
@@ -29,7 +27,7 @@ def manager():
 def load(manager, data):
     def load(name, num_fewshot=0):
         (entry,) = registry.resolve(manager, [name]).values()
-        return task_data.load_task(manager, entry, data_dir=data, num_fewshot=num_fewshot)
+        return task_data.load_task(manager, entry, data_dir=data, num_fewshot=num_fewshot, seq_length=512)
 
     return load
 
@@ -105,7 +103,8 @@ def prompt(loaded, index):
         (
             "indic_xnli_hi_letter",
             (
-                "Answer whether the hypothesis is more likely to be true (entailment), false (contradiction), or unknown "
+                "Answer whether the hypothesis is more likely to be true (entailment), false (contradiction), or "
+                "unknown "
                 "(neutral) based on the given premise.\n\nPremise: दुकान रात नौ बजे बंद हो गई।\n"
                 "Hypothesis: दुकान दस बजे बंद थी।\nAnswer:"
             ),
@@ -211,6 +210,19 @@ def test_the_groups_hold_what_their_names_promise(manager):
     assert shots == {"mmlu_anatomy": 5, "hellaswag": 10, "arc_challenge": 25}
     for entry in registry.resolve(manager, ["romanised"]).values():
         assert registry.lang_of(entry, registry.config_of(entry)) == "hi-Latn"
+
+
+def test_a_converted_split_is_found_as_the_hub_names_it_now_and_did_before():
+    now = [
+        "d/hi/test/0000.parquet",
+        "d/hi/test/0001.parquet",
+        "d/hi/train/0000.parquet",
+        "d/hi/partial-test/0000.parquet",
+    ]
+    before = ["d/hi/bio-test.parquet", "d/hi/bio-train-00000-of-00002.parquet", "d/hi/test/index.duckdb"]
+    assert sources.parquet_files(now, "test") == now[:2]
+    assert sources.parquet_files(before, "test") == before[:1]
+    assert sources.parquet_files(before, "train") == [before[1]]
 
 
 def test_translated_mmlu_is_read_from_its_archive(tmp_path):

@@ -196,6 +196,11 @@ def certificate(model: Model) -> str:
         f"Converted from `{Path(found['source']).name}` (SHA-256 `{found['source_sha256']}`), "
         f"weights stored as {found['dtype']}."
     )
+    if found.get("elements"):
+        origin += (
+            f" {count(found['tensors'])} tensors with {count(found['elements'])} weights were written; "
+            f"{count(found['padding_rows'])} rows of vocabulary padding were left out."
+        )
     if found.get("max_abs_logit_diff") is None:
         return f"{origin} Logits were not compared (`parity=false`)."
     return (

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,13 @@ def test_the_code_of_a_chat_model_runs_as_it_stands(work, adapted, tmp_path) -> 
 def test_cards_hold_no_local_path(cards) -> None:
     for path in cards.rglob("README.md"):
         assert str(cards) not in path.read_text(encoding="utf-8")
+
+
+def test_a_certificate_that_counts_weights_is_quoted(real) -> None:
+    counted = {**real.certificate, "tensors": 31, "elements": 2_854_272, "padding_rows": 24}
+    assert "31 tensors with 2,854,272 weights were written; 24 rows" in model_card.certificate(
+        replace(real, certificate=counted)
+    )
 
 
 def test_nothing_is_left_to_the_template_to_print_as_none(unmeasured) -> None:

@@ -8,6 +8,7 @@ or said to be unknown. A card somebody has edited is never overwritten.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     """Writes the cards, or says which it would write."""
     settings = load(CardSettings, configs, overrides)
     found = places.find(settings)
-    corpus = facts.of_corpus(found.data)
+    corpus = prepared(found.data)
     if settings.output and len(found.models) != 1:
         raise UsageError(
             f"output= is for one card, this run has {len(found.models)} converted models",
@@ -56,10 +57,8 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
             fix="langadapt convert to-hf model=CHECKPOINT.nemo output=RUN/hf/STAGE\n"
             "langadapt prep CONFIG.yaml output_dir=RUN/data",
         )
-    cards = {
-        settings.output or folder / CARD: model_text(facts.of_model(stage, found), settings)
-        for stage, folder in found.models.items()
-    }
+    models = [facts.of_model(stage, found) for stage in found.models]
+    cards = {settings.output or model.folder / CARD: model_text(model, settings) for model in models}
     if corpus is not None and found.data is not None:
         cards[found.data / data_card.NAMED] = corpus_text(corpus, found.data, run_name(settings))
     for path in cards:
@@ -69,9 +68,15 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
             with atomic_write(path) as file:
                 file.write(text.encode())
         print(f"card: {path}{' would be written' if dry_run else ''}")
-    for line in unknown(settings, found, corpus):
+    for line in [*unknown(settings, found, corpus), *assumed(models)]:
         print(f"card: {line}")
     return 0
+
+
+def prepared(data: Path | None) -> facts.Facts | None:
+    """The audit of a preparation that has finished documents."""
+    corpus = facts.of_corpus(data)
+    return corpus if corpus and data and data_card.configs(corpus, data) else None
 
 
 def run_name(settings: CardSettings) -> str:
@@ -98,8 +103,9 @@ def corpus_text(corpus: facts.Facts, data: Path, name: str) -> str:
 
     named = data_card.read_licenses(data, corpus)
     known = {own for found in named.found.values() for own in found}
-    head = metadata.of_corpus(corpus, known, name=f"{name} corpus", configs=data_card.configs(corpus, data))
-    text = data_card.card(corpus, named, name=f"{name} corpus", metadata=head.to_yaml())
+    parts = data_card.configs(corpus, data)
+    head = metadata.of_corpus(corpus, known, name=f"{name} corpus", configs=parts)
+    text = data_card.card(corpus, named, parts, name=f"{name} corpus", metadata=head.to_yaml())
     metadata.check(text, DatasetCard, str(data / data_card.NAMED))
     return marked(text)
 
@@ -116,9 +122,19 @@ def unknown(settings: CardSettings, found: places.Places, corpus: facts.Facts | 
         lines.append("no evaluation was found (langadapt evaluate CONFIG.yaml, or evaluation=FILE)")
     if corpus is None:
         lines.append(
-            f"no card of the corpus: there is no {facts.AUDIT} (langadapt prep CONFIG.yaml audit, or data=FOLDER)"
+            f"no card of the corpus: no {facts.AUDIT} of finished documents (langadapt prep CONFIG.yaml; data=FOLDER)"
         )
     return lines
+
+
+def assumed(models: Sequence[facts.Model]) -> list[str]:
+    """Evaluations that name another folder: the run was moved, or they are of another model of that stage."""
+    return [
+        f"the evaluation's model {model.evaluated_as} is taken for {model.folder}, though it names {named}"
+        for model in models
+        if model.evaluation and model.evaluated_as
+        if Path(named := model.evaluation["models"][model.evaluated_as]).resolve() != model.folder.resolve()
+    ]
 
 
 def marked(text: str) -> str:

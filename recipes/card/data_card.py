@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -56,17 +56,17 @@ def finished(corpus: Facts) -> list[Facts]:
 
 
 def configs(corpus: Facts, data: Path) -> list[Facts]:
-    """The hub's `configs`: one a dataset, by which `datasets.load_dataset` finds its shards."""
+    """The hub's `configs`: one a dataset that has shards, by which `datasets.load_dataset` finds its shards."""
     folder = Layout(data).root / PRODUCT
     found = []
     for name in (each["name"] for each in finished(corpus)):
         globs = {split: f"{name}/{split}/*{SHARD_SUFFIX}" for split in SPLITS}
         files = [{"split": split, "path": path} for split, path in globs.items() if any(folder.glob(path))]
-        found.append({"config_name": name, "data_files": files})
+        found += [{"config_name": name, "data_files": files}] if files else []
     return found
 
 
-def card(corpus: Facts, licenses: Licenses, *, name: str, metadata: str) -> str:
+def card(corpus: Facts, licenses: Licenses, parts: Sequence[Facts], *, name: str, metadata: str) -> str:
     """The whole card but the mark at its end."""
     return render(
         "data_card.md.jinja",
@@ -77,7 +77,7 @@ def card(corpus: Facts, licenses: Licenses, *, name: str, metadata: str) -> str:
             "Splits `train` and `heldout`: held-out documents, their translations and their romanisations are kept out "
             "of training; do not train on them."
         ),
-        snippet=snippet(corpus),
+        snippet=snippet(parts[0]),
         datasets=datasets_table(corpus),
         totals=totals_table(corpus),
         sources=sources_of(corpus),
@@ -101,13 +101,15 @@ def summary(corpus: Facts) -> str:
     return f"{count(documents)} documents in {', '.join(languages)}{counted}. {about}"
 
 
-def snippet(corpus: Facts) -> str:
-    """Code that runs in this folder as it is."""
-    first = finished(corpus)[0]["name"]
+def snippet(part: Facts) -> str:
+    """Code that runs in this folder as it is, and reads one of its `configs`."""
+    name, split = (
+        json.dumps(each, ensure_ascii=False) for each in (part["config_name"], part["data_files"][0]["split"])
+    )
     return (
         "from pathlib import Path\n\nfrom datasets import load_dataset\n\n"
         "folder = str(Path.cwd())  # this folder, or its name on the hub\n"
-        f'documents = load_dataset(folder, {json.dumps(first, ensure_ascii=False)}, split="train")\n'
+        f"documents = load_dataset(folder, {name}, split={split})\n"
         'print(documents[0]["text"])'
     )
 

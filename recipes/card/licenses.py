@@ -60,4 +60,5 @@ def of_model(given: str | None, link: str | None) -> License:
 
 def of_data(found: Iterable[str]) -> list[str]:
     """The licences of documents for a data card: `unknown` where a document names none, `other` for one not listed."""
-    return sorted({(hub_id(name) or "other") if name.strip() else "unknown" for name in found})
+    unknown = {"", "unknown"}
+    return sorted({"unknown" if name.strip().lower() in unknown else hub_id(name) or "other" for name in found})

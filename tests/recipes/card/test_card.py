@@ -118,6 +118,17 @@ def test_decisions_are_taken_from_the_command_line(work) -> None:
     assert data.model_name == "Tara-base"
 
 
+def test_an_evaluation_of_a_moved_run_is_taken_by_name_and_said(cards, capsys) -> None:
+    assert cli.main(["card", str(cards)]) == 0
+    assert f"the evaluation's model base is taken for {cards}/hf/base, though it names" in capsys.readouterr().out
+
+
+def test_a_preparation_that_stopped_early_has_no_card(work, capsys) -> None:
+    shutil.rmtree(work / "data" / "documents")
+    assert cli.main(["card", str(work)]) == 0
+    assert "no card of the corpus: no audit/audit.json of finished documents" in capsys.readouterr().out
+
+
 def test_one_output_is_for_one_model(work, capsys) -> None:
     shutil.copytree(work / "hf" / "base", work / "hf" / "cpt")
     assert cli.main(["card", str(work), f"output={work}/CARD.md"]) == 2

@@ -43,6 +43,6 @@ def test_another_licence_needs_its_text() -> None:
 
 
 def test_documents_keep_all_their_licences_and_unknown_ones_are_said_to_be() -> None:
-    assert licenses.of_data(["CC0-1.0", "cc0-1.0", "", "our own terms", "ODbL-1.0"]) == [
+    assert licenses.of_data(["CC0-1.0", "cc0-1.0", "", "unknown", "our own terms", "ODbL-1.0"]) == [
         *("cc0-1.0", "odbl", "other", "unknown")
     ]

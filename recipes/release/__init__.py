@@ -92,7 +92,7 @@ def check_proof(model: Path, certificate: dict[str, Any] | None, *, unproven: bo
             f"the weights are not proven: {reason}",
             where=str(model / CERTIFICATE),
             why="whoever downloads them could not know that they compute what was trained and evaluated",
-            fix=f"langadapt convert to-hf model=CHECKPOINT.nemo output={model} (after removing it)\n"
+            fix=f"remove {model}, then langadapt convert to-hf model=CHECKPOINT.nemo output={model}\n"
             "or unproven=true, which the released card then says",
         )
     return reason
@@ -147,7 +147,9 @@ def said(contents: Contents, warning: str | None) -> list[str]:
     lines = [f"not proven, by unproven=true: {warning}"] if warning else []
     if contents.left_out:
         lines.append(f"left out, no part of the model: {', '.join(contents.left_out)}")
-    if not any(name.upper().startswith(parts.LEGAL) for name in contents.names):
+    legal = [path for name, path in contents.copies.items() if name.upper().startswith(parts.LEGAL)]
+    lines += [f"with {path.name} from {path.parent}: make sure that it is the base model's" for path in legal]
+    if not legal:
         lines.append(
             "no LICENSE or NOTICE of a base model was found beside the weights or its checkpoint (legal=FOLDER)"
         )

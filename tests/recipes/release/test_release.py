@@ -170,7 +170,9 @@ def test_a_licence_beside_the_weights_or_in_a_named_folder_goes_with_them(carded
     assert release(carded, f"legal={tmp_path}/base") == 0
     assert (carded / "release" / "LICENSE").read_text() == "of the weights"
     assert (carded / "release" / "NOTICE.txt").read_text() == "of the base"
-    assert "no LICENSE or NOTICE" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"with NOTICE.txt from {tmp_path}/base: make sure that it is the base model's" in said
+    assert "no LICENSE or NOTICE" not in said
 
 
 def test_what_is_not_there_is_said(carded, capsys) -> None:

@@ -163,7 +163,7 @@ def _result_steps(settings: DemoSettings) -> list[Step]:
         *(convert(stage, folder) for stage, folder in converted.items()),
         _step(
             "evaluate",
-            "bits per byte before and after, and sample generations",
+            "bits per byte and a few tasks before and after, and sample generations",
             "evaluate",
             CONFIGS / "eval" / "tiny.yaml",
             *(setting(f"models.{stage}", folder) for stage, folder in converted.items()),

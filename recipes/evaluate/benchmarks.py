@@ -65,11 +65,8 @@ class Benchmarks:
 def code() -> dict[str, str]:
     """Versions and checksums of what turns a model and items into scores."""
     here = Path(__file__).parent
-    files = [
-        *sorted(path for path in registry.OURS.rglob("*") if path.is_file()),
-        here / "metrics.py",
-        here / "generated.py",
-    ]
+    modules = [here / f"{name}.py" for name in ("harness", "generated", "metrics", "sources", "statistics")]
+    files = [*sorted(path for path in registry.OURS.rglob("*") if path.is_file()), *modules]
     sums = {path.relative_to(here).as_posix(): sha256_file(path) for path in files if "__pycache__" not in path.parts}
     return {"langadapt": langadapt_version(), "lm_eval": version("lm_eval"), **sums}
 

@@ -139,14 +139,14 @@ def print_table(result: Mapping[str, Any]) -> None:
     one, other = result["baseline"]["model"], result["model"]["model"]
     table = Table(title=f"{other} against {one}, in points of 100", title_justify="left")
     for heading in ("task", "metric"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for heading in ("items", one, other, "difference", "95 % interval", "p", "corrected", "detectable"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for name, task in result["tasks"].items():
         table.add_row(name, task["metric"], f"{task['items']:,}", *_cells(task), task["verdict"])
     for name, group in result["groups"].items():
-        interval = f"{group['low']:+.1f} to {group['high']:+.1f}"
+        interval = f"{group['low']:+.1f} .. {group['high']:+.1f}"
         mean = [f"{group['delta']:+.1f}", interval, "", "", f"{group['detectable']:.1f}"]
         table.add_row(name, f"mean of {group['tasks']}", "", "", "", *mean, "")
     make_console().print(table)
@@ -157,7 +157,7 @@ def _cells(task: Mapping[str, Any]) -> list[str]:
     return [
         *(f"{task['points'] * task[key]:.1f}" for key in ("baseline", "model")),
         f"{delta:+.1f}",
-        f"{low:+.1f} to {high:+.1f}",
+        f"{low:+.1f} .. {high:+.1f}",
         *(f"{task[key]:.3g}" for key in ("p", "p_holm")),
         f"{detectable_:.1f}",
     ]

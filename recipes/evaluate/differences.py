@@ -16,6 +16,7 @@ from recipes.evaluate.statistics import (
     POWER,
     Values,
     detectable,
+    detectable_paired,
     detectable_unpaired,
     holm,
     mcnemar,
@@ -96,11 +97,13 @@ def _is_binary(*rows: Values) -> bool:
 
 def _right_or_wrong(one: Values, other: Values) -> dict[str, Any]:
     """What is known besides of items that are right or wrong."""
+    gained, lost = int((other > one).sum()), int((other < one).sum())
     return {
         "test": "exact McNemar",
         "p": mcnemar(one, other),
-        "gained": int((other > one).sum()),
-        "lost": int((other < one).sum()),
+        "gained": gained,
+        "lost": lost,
+        "detectable": detectable_paired((gained + lost) / len(one), len(one)),
         "detectable_unpaired": detectable_unpaired(float(one.mean()), float(other.mean()), len(one)),
     }
 

@@ -187,18 +187,17 @@ def _f1_macro(loaded: LoadedTask, items: Sequence[Mapping[str, Any]], *, samples
 
 
 def count_truncated(lm: Any, task: Any) -> int:
-    """Items of the last run with a prompt that the model could not read whole."""
+    """Items of the last run with a prompt that the model could not read whole.
+
+    A text has at most as many tokens as bytes and one to open it, so that short ones need not be cut into tokens.
+    """
     found = set()
     for request in task.instances:
         prompt, rest = request.args[:2]
-        text, room = (
-            (prompt + rest, lm.max_length + 1)
-            if isinstance(rest, str)
-            else (
-                prompt,
-                lm.max_length - int(rest.get("max_gen_toks", lm.max_gen_toks)),
-            )
-        )
-        if len(lm.tok_encode(text)) > room:
+        if isinstance(rest, str):
+            text, room = prompt + rest, lm.max_length + 1
+        else:
+            text, room = prompt, lm.max_length - int(rest.get("max_gen_toks", lm.max_gen_toks))
+        if len(text.encode()) >= room and len(lm.tok_encode(text)) > room:
             found.add(request.doc_id)
     return len(found)

@@ -128,7 +128,7 @@ def read_evaluation(path: Path) -> Evaluation:
     except (ValueError, AttributeError) as error:
         raise _unusable(f"this is no evaluation: {error}", path) from error
     tasks, groups = content.get("tasks") or {}, content.get("groups") or {}
-    weighted = {name for name, group in groups.items() if any(group.get("by_items", {}).values())}
+    weighted = {name for name, group in groups.items() if _weighted_metric(group)}
     units = {name: unit_of(task["groups"], weighted, name) for name, task in tasks.items()}
     members: dict[str, list[str]] = {}
     for name, unit in units.items():
@@ -146,15 +146,20 @@ def read_evaluation(path: Path) -> Evaluation:
     )
 
 
+def _weighted_metric(group: Mapping[str, Any]) -> str | None:
+    """The metric whose mean over a group's tasks weights them by their items."""
+    scored_by = set.intersection(*(set(scores) for scores in group["scores"].values())) if group["scores"] else set()
+    return next((metric for metric, by in group.get("by_items", {}).items() if by and metric in scored_by), None)
+
+
 def _as_one(group: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A group in the shape of a task."""
     versions = sorted({str(task["version"]) for task in tasks})
-    headline = next(metric for metric, by_items in group["by_items"].items() if by_items)
     return {
         **tasks[0],
         "items": sum(task["items"] for task in tasks),
         "version": ", ".join(versions),
-        "headline": headline,
+        "headline": _weighted_metric(group),
         "scores": group["scores"],
     }
 

@@ -48,7 +48,7 @@ def test_a_gain_and_no_gain_written_out(evaluation, tmp_path, capsys):
     # 2 * P(at most 10 of 40 with a chance of one half)
     assert copa["p"] == pytest.approx(0.0022, abs=5e-5)
     assert copa["p_holm"] == pytest.approx(2 * copa["p"])
-    assert copa["detectable"] == pytest.approx(2.8016 * copa["standard_error"], rel=1e-4)
+    assert copa["detectable"] == pytest.approx(2.8016 * (0.4 / 100) ** 0.5, rel=1e-4)
     assert copa["detectable_unpaired"] == pytest.approx(2.8016 * (0.0025 + 0.0021) ** 0.5, rel=1e-4)
     assert copa["verdict"] == "cpt is better"
     assert (boolq["p"], boolq["verdict"]) == (1.0, "no difference that 100 items could show")

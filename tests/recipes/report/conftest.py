@@ -259,7 +259,7 @@ def right(share: float, items: int, seed: int) -> list[int]:
 
 
 TASKS = {
-    "mmlu_hi": {
+    "mmlu_hi_letter": {
         "base": [1] * 15 + [0] * 45,
         "cpt": [1] * 12 + [0] * 30 + [1] * 18,
         "dpo": [0] * 12 + [1] * 30 + [0] * 18,
@@ -271,7 +271,7 @@ LANGS = {"hellaswag": "en-Latn", "boolq": "en-Latn"}
 CONTAMINATION = {
     "ngram": 13, "min_words": 8, "documents": 435, "shards": 4,
     "sets": {
-        "mmlu_hi": {
+        "mmlu_hi_letter": {
             "items": 200, "too_short": 31, "boilerplate": 0, "fields": ["question", "choices"], "touched": 3,
             "share": 0.015, "documents": 4, "by": {"sample": {"real": {"documents": 4, "items": 3}}},
             "examples": [
@@ -281,7 +281,7 @@ CONTAMINATION = {
         }
     },
     "scores": {
-        "mmlu_hi": {
+        "mmlu_hi_letter": {
             "cpt": {
                 "metric": "acc", "points": 100.0,
                 "all": {"items": 200, "value": 0.4, "standard_error": 0.035},

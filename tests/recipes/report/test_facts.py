@@ -242,10 +242,10 @@ def test_the_files_read_here_are_those_the_other_verbs_write(demo):
 def test_tasks_have_scores_in_points_and_differences_from_the_first_model(demo):
     tasks = report(demo)["tasks"]
     assert tasks["models"] == ["base", "cpt", "dpo"]
-    assert tasks["tasks"]["mmlu_hi"]["scores"]["cpt"] == {"value": 50.0, "standard_error": 2.0}
+    assert tasks["tasks"]["mmlu_hi_letter"]["scores"]["cpt"] == {"value": 50.0, "standard_error": 2.0}
     assert [(found["baseline"], found["model"]) for found in tasks["comparisons"]] == [("base", "cpt"), ("base", "dpo")]
     cpt = tasks["comparisons"][0]
-    assert (cpt["tasks"]["mmlu_hi"]["gained"], cpt["tasks"]["mmlu_hi"]["lost"]) == (18, 3)
+    assert (cpt["tasks"]["mmlu_hi_letter"]["gained"], cpt["tasks"]["mmlu_hi_letter"]["lost"]) == (18, 3)
     assert cpt["tasks"]["boolq"]["delta"] == 0
     assert cpt["groups"]["english_retention"]["tasks"] == 2
     assert cpt["refused"] == {}
@@ -253,8 +253,8 @@ def test_tasks_have_scores_in_points_and_differences_from_the_first_model(demo):
 
 def test_the_ids_of_touched_items_stay_in_their_own_file(demo):
     contamination = report(demo)["contamination"]
-    assert contamination["sets"]["mmlu_hi"]["touched"] == 3
-    assert "touched_items" not in contamination["sets"]["mmlu_hi"]
+    assert contamination["sets"]["mmlu_hi_letter"]["touched"] == 3
+    assert "touched_items" not in contamination["sets"]["mmlu_hi_letter"]
 
 
 def test_the_files_of_contamination_and_judges_have_the_keys_their_verbs_write(demo):
@@ -267,6 +267,6 @@ def test_the_files_of_contamination_and_judges_have_the_keys_their_verbs_write(d
 
 def test_the_paper_s_figures_are_marked_and_lie_beside_tasks_of_their_benchmark():
     assert "transcribed" in paper.reference()["mark"]
-    assert paper.figures_of("mmlu_hi")["cpt"] == 49.89
+    assert paper.figures_of("mmlu_hi_letter")["cpt"] == 49.89
     assert paper.figures_of("hellaswag")["base"] == 75.0
     assert paper.figures_of("unknown") is None

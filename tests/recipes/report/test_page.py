@@ -60,9 +60,9 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
             "translated 4 5,310 3.010",
         ],
         "tasks": [
-            "mmlu_hi acc 60 0 25.0 ± 2.0 50.0 ± 2.0 50.0 ± 2.0 MMLU-hi, score 38.2 49.9 50.5",
+            "mmlu_hi_letter acc 60 0 25.0 ± 2.0 50.0 ± 2.0 50.0 ± 2.0 MMLU-hi, score 38.2 49.9 50.5",
             "boolq acc 40 0 60.0 ± 2.0 60.0 ± 2.0 20.0 ± 2.0 – – – –",
-            "mmlu_hi cpt base 60 +25.0 ",
+            "mmlu_hi_letter cpt base 60 +25.0 ",
             "cpt is better",
             "English: what was kept",
             "boolq cpt base 40 0.0 0.0 to 0.0 1.000 0.0 the same on each of 40 items",
@@ -74,10 +74,10 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
         ],
         "contamination": [
             "Items with 13 words in a row in one of 435 training documents.",
-            "mmlu_hi 200 31 3 1.5 % 4",
+            "mmlu_hi_letter 200 31 3 1.5 % 4",
             "sample real 3 4",
-            "mmlu_hi cpt acc 40.0 ± 3.5 of 200 39.1 ± 3.5 of 197 100.0 ± 0.0 of 3",
-            "mmlu_hi, item item-4, in sample document hi-17: गंगा नदी हिमालय",
+            "mmlu_hi_letter cpt acc 40.0 ± 3.5 of 200 39.1 ± 3.5 of 197 100.0 ± 0.0 of 3",
+            "mmlu_hi_letter, item item-4, in sample document hi-17: गंगा नदी हिमालय",
         ],
         "judge": [
             "judge: judged by judge-70b, for 0.42 USD.",
@@ -276,7 +276,7 @@ def test_an_evaluation_without_tasks_or_without_held_out_text_has_its_other_part
     path.write_text(json.dumps({name: whole[name] for name in kept}))
     html = render(demo)
     assert "Not run. langadapt evaluate makes this part." in section(html, "bits")
-    assert "mmlu_hi acc 60" in section(html, "tasks")
+    assert "mmlu_hi_letter acc 60" in section(html, "tasks")
     assert "evaluate 3 tasks" in visible(html.split("<section")[0])
 
 

@@ -42,10 +42,11 @@ def contamination(model: Model) -> list[str]:
             with_error(scores[part]["value"], scores[part]["standard_error"], digits) if scores else ""
             for part in ("all", "clean")
         ]
-        rows.append([name, count(each["items"]), count(each["touched"]), percent(each["share"]), *cells])
+        counts = [count(each[what]) for what in ("items", "too_short", "touched")]
+        rows.append([name, *counts, percent(each["share"]), *cells])
     text = (
         f"Items of the evaluation sets that share {found['ngram']} words in a row with a training document, "
         "and the score on all items and on the others:"
     )
-    header = ["set", "items", "found in training text", "share", "score, all", "score, clean"]
+    header = ["set", "items", "too short to look for", "found", "share", "score, all", "score, clean"]
     return [text, table(header, rows)]

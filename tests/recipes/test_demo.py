@@ -92,7 +92,13 @@ def test_every_converted_model_and_the_corpus_have_a_card_and_the_last_model_is_
     for stage, tags in (("base", ["pretrained"]), ("cpt", ["pretrained", "continued-pretraining"])):
         assert set(tags) <= set(ModelCard.load(finished_demo / "hf" / stage / "README.md").data.tags)
     text = (finished_demo / "hf" / "dpo" / "README.md").read_text(encoding="utf-8")
-    for fact in ("| hi-Deva | translated |", "| hi-Latn | romanized |", "| KL penalty (beta) |", "| sft | 98 |"):
+    for fact in (
+        "| sample_cloze_hi | 60 |",
+        "| hi-Deva | translated |",
+        "| hi-Latn | romanized |",
+        "| KL penalty (beta) |",
+        "| sft | 98 |",
+    ):
         assert fact in text
     assert DatasetCard.load(finished_demo / "data" / "documents" / "README.md").data.license == ["cc0-1.0"]
     weights_of = [folder / "model.safetensors" for folder in (finished_demo / "hf" / "dpo", finished_demo / "release")]
@@ -142,7 +148,9 @@ def test_every_step_is_a_public_verb_with_absolute_paths() -> None:
 
 
 def test_the_report_comes_after_the_cards_it_links() -> None:
-    assert [step.name for step in plan(DemoSettings())][-4:] == ["evaluate", "card", "release", "report"]
+    assert [step.name for step in plan(DemoSettings())][-5:] == [
+        *("evaluate", "contamination", "card", "release", "report")
+    ]
 
 
 def test_a_dry_run_prints_the_commands_and_makes_nothing(tmp_path, capsys) -> None:

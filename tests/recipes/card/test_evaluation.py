@@ -90,10 +90,10 @@ def test_scores_stand_beside_those_on_items_the_training_text_does_not_hold(adap
     }
     found = {
         "ngram": 13,
-        "sets": {"indiccopa": {"items": 200, "touched": 4, "share": 0.02}},
+        "sets": {"indiccopa": {"items": 200, "too_short": 9, "touched": 4, "share": 0.02}},
         "scores": {"indiccopa": {"dpo": parts}},
     }
     text, rows = findings.contamination(replace(adapted, contamination=found))
     assert "share 13 words in a row" in text
-    assert rows.splitlines()[2] == "| indiccopa | 200 | 4 | 2.0 % | 0.405 ± 0.035 | 0.400 |"
+    assert rows.splitlines()[2] == "| indiccopa | 200 | 9 | 4 | 2.0 % | 0.405 ± 0.035 | 0.400 |"
     assert findings.contamination(adapted) == []

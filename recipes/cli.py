@@ -155,6 +155,19 @@ VERBS: dict[str, Verb] = {
         help="one page and one JSON about a run",
         example="langadapt report workdir=runs/demo",
     ),
+    "card": Verb(
+        module="recipes.card",
+        help="the Hugging Face cards of a run's converted models and of its corpus",
+        example="langadapt card runs/demo",
+        words="run",
+    ),
+    "release": Verb(
+        module="recipes.release",
+        help="a folder that transformers loads offline and that could be pushed as it is; nothing is pushed",
+        example="langadapt release runs/demo --out runs/demo/release",
+        options={"out": "the folder to make"},
+        words="run",
+    ),
 }
 
 

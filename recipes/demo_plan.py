@@ -170,6 +170,17 @@ def _result_steps(settings: DemoSettings) -> list[Step]:
             setting("documents", data.root / "documents"),
             setting("output", work / "evaluation.json"),
         ),
+        _step(
+            "contamination",
+            "evaluation items in the training text",
+            "evaluate",
+            CONFIGS / "eval" / "tiny.yaml",
+            "contamination",
+            setting("documents", data.root / "documents"),
+            setting("output", work / "evaluation.json"),
+        ),
+        _step("card", "model cards and the corpus's card", "card", work),
+        _step("release", "a folder that could be pushed", "release", work, "--out", work / "release"),
         _step("report", "one page", "report", setting("workdir", work)),
     ]
 

@@ -57,6 +57,7 @@ def build(model: bytes, *, max_length: int, where: str) -> Any:
         tokenizer_object=_backend(proto),
         model_max_length=max_length,
         clean_up_tokenization_spaces=False,
+        model_input_names=["input_ids", "attention_mask"],  # by default also token_type_ids, which generate() refuses
         **_named_tokens(proto.trainer_spec, pieces),
     )
     if {SYSTEM_START, TURN_START} <= set(tokenizer.added_tokens_encoder):

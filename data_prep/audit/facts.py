@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_prep.audit import samples
@@ -19,6 +20,17 @@ ByStage = dict[str, list[Found]]
 
 STAGES = (*CHAIN, "instruct")
 """Stages that drop documents, in order."""
+
+SHAPING: dict[str, tuple[str, ...]] = {
+    "clean": ("mask_personal_data",),
+    "translate": ("from_lang", "to_lang", "min_accepted"),
+    "dedup": ("threshold", "ngram"),
+    "decontaminate": ("ngram", "min_words", "max_items", "max_documents"),
+    "perplexity": ("lang", "kinds", "order", "tokenizer", "vocab_size", "of", "percentile"),
+    "romanize": ("kinds", "engines", "variants", "seed"),
+    "instruct": ("max_length", "validation_fraction"),
+}
+"""The settings a reader of the corpus asks about; a data card shows them."""
 
 EXAMPLE_TENTHS = (1, 5, 10)
 """Which tenths of the perplexities are shown with texts."""
@@ -40,6 +52,7 @@ def collect(settings: "PrepSettings") -> Facts:
         "romanization": _romanization(by_stage["romanize"]),
         "samples": _samples(settings, by_stage),
         "sources": sources_table(settings),
+        "settings": settings_table(settings),
         "read": {
             "shards_of_a_dataset_or_reason": samples.SHARDS,
             "documents_of_a_shard": samples.HEAD_LINES,
@@ -206,3 +219,18 @@ def sources_table(settings: "PrepSettings") -> list[Facts]:
         }
         for each in settings.sources
     ]
+
+
+def settings_table(settings: "PrepSettings") -> dict[str, Facts]:
+    """What the stages that are on were told, as far as it says what the text went through."""
+    table: dict[str, Facts] = {
+        stage: {name: getattr(getattr(settings, stage), name) for name in names}
+        for stage, names in SHAPING.items()
+        if settings.is_enabled(stage)
+    }
+    engine = settings.translate.engine
+    if "translate" in table and engine is not None:
+        model = str(getattr(getattr(engine, engine.use), "model", None) or "")
+        shown = Path(model).name if Path(model).is_absolute() else model
+        table["translate"] |= {"engine": engine.use, "model": shown or None}
+    return {**table, "split": {"heldout_fraction": settings.heldout_fraction}}

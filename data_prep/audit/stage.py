@@ -54,6 +54,7 @@ def _task(settings: "PrepSettings", inputs: tuple[Path, ...]) -> Task:
     shaping = {
         **asdict(settings.audit),
         "sources": facts.sources_table(settings),
+        "settings": facts.settings_table(settings),
         "off": [stage for stage in facts.STAGES if not settings.is_enabled(stage)],
     }
     return Task(

@@ -29,9 +29,9 @@ def check_model(name: str, folder: Path, seq_length: int) -> None:
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file that has a say in what the model computes; the certificate has none."""
+    """SHA-256 of every file that has a say in what the model computes; its certificate and its card have none."""
     files = (path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith("."))
-    return {path.name: sha256_file(path) for path in files if path.name != "parity.json"}
+    return {path.name: sha256_file(path) for path in files if path.name not in ("parity.json", "README.md")}
 
 
 def open_models(folders: Mapping[str, Path], dtype: str = "float32") -> Iterator[tuple[str, Any, Any]]:

@@ -33,7 +33,7 @@ CHAIN = (
     *("prep", "verify", "blend base", "blend cpt", "extend", "fertility"),
     *RUNS,
     *(f"convert {stage}" for stage in RUNS),
-    *("evaluate", "report"),
+    *("evaluate", "contamination", "card", "release", "report"),
 )
 SIZES = ("documents", "characters", "tokens")
 AUDIT = "audit/audit.html"

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from huggingface_hub import DatasetCard, ModelCard
 
 from data_prep import settings as strict
 from data_prep.errors import UsageError
@@ -87,10 +88,28 @@ def test_the_converted_model_is_the_trained_one(report) -> None:
 
 
 @pytest.mark.slow
+def test_every_converted_model_and_the_corpus_have_a_card_and_the_last_model_is_released(finished_demo) -> None:
+    for stage, tags in (("base", ["pretrained"]), ("cpt", ["pretrained", "continued-pretraining"])):
+        assert set(tags) <= set(ModelCard.load(finished_demo / "hf" / stage / "README.md").data.tags)
+    text = (finished_demo / "hf" / "dpo" / "README.md").read_text(encoding="utf-8")
+    for fact in (
+        "| sample_cloze_hi | 60 |",
+        "| hi-Deva | translated |",
+        "| hi-Latn | romanized |",
+        "| KL penalty (beta) |",
+        "| sft | 98 |",
+    ):
+        assert fact in text
+    assert DatasetCard.load(finished_demo / "data" / "documents" / "README.md").data.license == ["cc0-1.0"]
+    weights_of = [folder / "model.safetensors" for folder in (finished_demo / "hf" / "dpo", finished_demo / "release")]
+    assert weights_of[0].read_bytes() == weights_of[1].read_bytes()
+
+
+@pytest.mark.slow
 def test_transformers_loads_the_result_offline_and_answers(finished_demo, monkeypatch) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    folder = finished_demo / "hf" / "dpo"
+    folder = finished_demo / "release"
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     chat = [{"role": "user", "content": "नमस्ते"}]
     prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt")
@@ -126,6 +145,12 @@ def test_every_step_is_a_public_verb_with_absolute_paths() -> None:
     assert {step.arguments[0] for step in steps} <= set(cli.VERBS)
     for step in steps:
         assert not [word for word in step.arguments if "=somewhere" in word or word.startswith("somewhere")]
+
+
+def test_the_report_comes_after_the_cards_it_links() -> None:
+    assert [step.name for step in plan(DemoSettings())][-5:] == [
+        *("evaluate", "contamination", "card", "release", "report")
+    ]
 
 
 def test_a_dry_run_prints_the_commands_and_makes_nothing(tmp_path, capsys) -> None:

@@ -72,6 +72,11 @@ def test_any_text_encodes_as_sentencepiece_does(text):
     assert TOKENIZER.decode(TOKENIZER(text)["input_ids"]) == text
 
 
+def test_a_text_becomes_what_generate_takes(tmp_path):
+    TOKENIZER.save_pretrained(tmp_path)
+    assert set(AutoTokenizer.from_pretrained(tmp_path)("नमस्ते")) == {"input_ids", "attention_mask"}
+
+
 def test_control_tokens_in_a_text_become_their_id():
     """So users of transformers end a text with `eos_token`; SentencePiece would spell it out."""
     assert TOKENIZER("x" + TOKENIZER.eos_token)["input_ids"][-1] == SENTENCEPIECE.eos_id() == 3

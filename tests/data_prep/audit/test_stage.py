@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from data_prep.audit.facts import settings_table
 from data_prep.audit.settings import AuditSettings
 from data_prep.audit.stage import audit_page, check, stage
 from data_prep.errors import UsageError
@@ -82,6 +83,21 @@ def test_a_preparation_that_stopped_early_says_what_has_not_run(prepared, tmp_pa
     page = audit_page(settings.layout).read_text()
     assert "Stage dedup: not run." in page
     assert "Stage perplexity: switched off." in page
+
+
+def test_the_settings_a_data_card_shows_are_those_of_the_stages_that_are_on(prepared, tmp_path):
+    assert facts_of(prepared)["settings"]["dedup"] == {"threshold": 0.8, "ngram": 5}
+    off = make_settings(
+        tmp_path,
+        "dedup.enabled=false",
+        "translate.engine.use=ctranslate2",
+        "translate.engine.ctranslate2.family=nllb",
+        "translate.engine.ctranslate2.model=/models/nllb",
+    )
+    table = settings_table(off)
+    assert "dedup" not in table
+    languages = {"from_lang": "en-Latn", "to_lang": "hi-Deva"}
+    assert table["translate"] == {**languages, "min_accepted": 1.0, "engine": "ctranslate2", "model": "nllb"}
 
 
 def test_nothing_to_audit_is_said(tmp_path):

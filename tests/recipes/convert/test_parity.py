@@ -9,7 +9,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recipes import hf_tokenizer
 from recipes.convert import checkpoint, parity
-from recipes.convert.parity import Parity, ParityFailed, compare, hf_trace
+from recipes.convert.hf_model import hf_trace, load_hf
+from recipes.convert.parity import Parity, ParityFailed, compare
+from tests.recipes.convert.reading import read_tensor
 from tests.recipes.tiny_tokenizer import train_tokenizer
 
 
@@ -24,7 +26,7 @@ def gate(tiny, model) -> Parity:
 
 
 def test_right_conversion_passes_by_a_factor_of_ten(tiny):
-    result = gate(tiny, parity.load_hf(tiny.hf))
+    result = gate(tiny, load_hf(tiny.hf))
     assert result.max_abs_logit_diff < parity.TOLERANCE / 10
     assert result.argmax_agreement == 1.0
     assert result.positions >= parity.MIN_POSITIONS
@@ -58,7 +60,7 @@ def fused_weight_cut_in_three(model, tiny):
     """All query rows first, then keys, then values: right only for a single group."""
     source = checkpoint.open_checkpoint(tiny.nemo)
     for index, layer in enumerate(model.model.layers):
-        fused = source.read(f"decoder.layers.{index}.self_attention.linear_qkv.weight")
+        fused = read_tensor(source, f"decoder.layers.{index}.self_attention.linear_qkv.weight")
         projections = (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj)
         for projection, rows in zip(projections, fused.split([96, 32, 32]), strict=True):
             projection.weight.copy_(rows)

@@ -7,7 +7,10 @@ import sys
 import torch
 
 from data_prep.layout import REPOSITORY_ROOT
-from recipes.convert.checkpoint import EMBEDDING, open_checkpoint
+from recipes.convert.architectures.tensors import EMBEDDING
+from recipes.convert.checkpoint import open_checkpoint
+from recipes.convert.tokenizers import sentencepiece_model
+from tests.recipes.convert.reading import read_tensor
 from tests.recipes.tiny_tokenizer import train_tokenizer
 
 EXTEND = """
@@ -45,8 +48,8 @@ def test_a_shared_table_grows_once_and_is_stored_in_the_type_asked_for(tmp_path)
     base, extended = (open_checkpoint(tmp_path / name) for name in ("base.nemo", "extended.nemo"))
     assert base.tensors.keys() == extended.tensors.keys()
     assert "output_layer.weight" not in base.tensors
-    old, new = base.read(EMBEDDING), extended.read(EMBEDDING)
+    old, new = read_tensor(base, EMBEDDING), read_tensor(extended, EMBEDDING)
     assert new.shape == (1152, old.shape[1])
     assert torch.equal(new[:1000], old[:1000].bfloat16())
     assert torch.equal(new[1000:1100], old[20:22].mean(dim=0).bfloat16().expand(100, -1))
-    assert extended.tokenizer_model() == (tmp_path / "extended.model").read_bytes()
+    assert sentencepiece_model(extended) == (tmp_path / "extended.model").read_bytes()

@@ -5,7 +5,7 @@ One run: a chunk as wide as the tensor, in the dtype wanted. Column-parallel chu
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -16,8 +16,11 @@ from recipes.convert.records import RecordReader
 from recipes.convert.row_plan import Block
 from recipes.convert.stored_tensors import StoredTensor, damaged
 
-BUFFER_BYTES = 4 << 20
-"""Output rows worked on at once; with the parts read and the steps of a cast, four times this is in memory."""
+BUFFER_BYTES = 8 << 20
+_CAST_BYTES = 16
+"""Of an element while it is cast: as it is stored, in fp32, its rounded bits, and as it is written."""
+PIECE_BYTES = 64 << 20
+"""Copied by the kernel at once; after each, the thread that hashes can go on."""
 _NOT_IN_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 
 
@@ -49,11 +52,19 @@ class Job:
 
 
 class Copier:
-    """Writes tensors at given positions of an open file."""
+    """Writes tensors at given positions of an open file.
 
-    def __init__(self, reader: RecordReader, output: int, where: str) -> None:
-        self._reader, self._output, self._where = reader, output, where
+    Args:
+        reader: Of the checkpoint.
+        output: The file's descriptor.
+        where: Names the checkpoint in errors.
+        advance: Told up to which position the file is written.
+    """
+
+    def __init__(self, reader: RecordReader, output: int, where: str, advance: Callable[[int], None]) -> None:
+        self._reader, self._output, self._where, self._advance = reader, output, where, advance
         self._in_kernel = True
+        self._buffer = np.empty(BUFFER_BYTES, np.uint8)
 
     def write(self, job: Job, position: int) -> None:
         """Writes one tensor.
@@ -75,12 +86,13 @@ class Copier:
             if not count:
                 raise self._reader.cut_off(job.name)
             source, position, left = source + count, position + count, left - count
+            self._advance(position)
 
     def _copy_some(self, descriptor: int, source: int, position: int, left: int) -> int:
         """Copies some bytes, in the kernel if it can; returns how many, 0 at the end of the source."""
         if self._in_kernel:
             try:
-                return os.copy_file_range(descriptor, self._output, left, source, position)
+                return os.copy_file_range(descriptor, self._output, min(left, PIECE_BYTES), source, position)
             except OSError as error:
                 if error.errno not in _NOT_IN_KERNEL:
                     raise
@@ -90,29 +102,31 @@ class Copier:
         return os.pwrite(self._output, os.pread(descriptor, min(left, BUFFER_BYTES), source), position)
 
     def _copy_rows(self, job: Job, block: Block, position: int) -> None:
+        """Puts the parts of each row side by side in a buffer, where a cast changes them, and writes it."""
         width, item = prod(job.tensor.shape[1:]), ITEM_BYTES[job.tensor.dtype]
-        step = max(1, BUFFER_BYTES // (width * 4))
+        is_cast = job.dtype != job.tensor.dtype
+        step = max(1, BUFFER_BYTES // (width * (_CAST_BYTES if is_cast else item)))
         for first in range(0, block.count, step):
             count = min(step, block.count - first)
-            rows = np.empty((count, width), RAW[job.tensor.dtype])
+            rows = self._buffer[: count * width * item].view(RAW[job.tensor.dtype]).reshape(count, width)
+            content = rows.view(np.uint8)
             column = 0
             for chunk, row in block.parts:
-                columns = prod(chunk.shape[1:])
-                part = np.empty((count, columns), RAW[job.tensor.dtype])
+                size = prod(chunk.shape[1:]) * item
                 descriptor, start = self._reader.place(job.name, job.tensor, chunk)
-                place = descriptor, start + (row + first) * columns * item
-                self._reader.read(job.name, place, part.data.cast("B"))
-                rows[:, column : column + columns] = part
-                column += columns
+                place = descriptor, start + (row + first) * size
+                self._reader.read(job.name, place, [line[column : column + size].data for line in content])
+                column += size
             self._write(self._cast(rows, job), position + first * job.row_bytes)
 
     def _cast(self, rows: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]", job: Job) -> memoryview:
         try:
             return np.ascontiguousarray(cast(rows, job.tensor.dtype, job.dtype)).data.cast("B")
         except Overflow as error:
-            raise damaged(self._where, f"{job.name} does not fit: {error}; convert with dtype=bfloat16") from error
+            raise damaged(self._where, f"{job.name} does not fit: {error}; convert with dtype=bf16") from error
 
     def _write(self, content: memoryview, position: int) -> None:
         while content:
             count = os.pwrite(self._output, content, position)
             content, position = content[count:], position + count
+        self._advance(position)

@@ -8,7 +8,7 @@ import io
 import os
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
@@ -20,6 +20,7 @@ from recipes.convert import pickles
 from recipes.convert.casts import ITEM_BYTES
 from recipes.convert.stored_tensors import Chunk, StoredTensor, damaged
 
+_MAX_BUFFERS = os.sysconf("SC_IOV_MAX")
 _LOCAL_HEADER = struct.Struct("<26xHH")
 """The end of a zip member's own header: lengths of the name and of the extra field that follow (APPNOTE 4.3.7)."""
 
@@ -88,14 +89,15 @@ class RecordReader:
         descriptor, start = self._found[key]
         return descriptor, start + (chunk.layer or 0) * prod(chunk.shape) * ITEM_BYTES[tensor.dtype]
 
-    def read(self, name: str, place: tuple[int, int], buffer: memoryview) -> None:
-        """Fills a buffer from a descriptor and position."""
+    def read(self, name: str, place: tuple[int, int], buffers: Sequence[memoryview]) -> None:
+        """Fills buffers, one after the other, from a descriptor and position; each is a row of the same width."""
         descriptor, start = place
-        done = 0
-        while done < len(buffer):
-            if not (count := os.preadv(descriptor, [buffer[done:]], start + done)):
+        for first in range(0, len(buffers), _MAX_BUFFERS):
+            some = buffers[first : first + _MAX_BUFFERS]
+            size = len(some) * len(some[0])
+            if os.preadv(descriptor, some, start) != size:
                 raise self.cut_off(name)
-            done += count
+            start += size
 
     def cut_off(self, name: str) -> Exception:
         """The error of a file that ended under the reader."""

@@ -78,13 +78,17 @@ def read_header(path: Path) -> dict[str, Any]:
     return entries
 
 
-def write_shard(path: Path, specs: Sequence[TensorSpec], write: Callable[[int, TensorSpec, int], None]) -> str:
+WriteTensor = Callable[[int, TensorSpec, int, Callable[[int], None]], None]
+
+
+def write_shard(path: Path, specs: Sequence[TensorSpec], write: WriteTensor) -> str:
     """Writes one file, hashing it behind the writer, and puts it on disk.
 
     Args:
         path: The file.
         specs: Its tensors, in order.
-        write: Writes a tensor: takes the file's descriptor, the tensor, and its first byte's position.
+        write: Writes a tensor: takes the file's descriptor, the tensor, its first byte's position, and what is to be
+            told how far it is.
 
     Returns:
         Its SHA-256.
@@ -96,9 +100,8 @@ def write_shard(path: Path, specs: Sequence[TensorSpec], write: Callable[[int, T
         position = file.write(header(specs))
         file.flush()
         for spec in specs:
-            write(file.fileno(), spec, position)
+            write(file.fileno(), spec, position, follower.advance)
             position += spec.size
-            follower.advance(position)
         digest = follower.finish()
         os.fsync(file.fileno())
     return digest

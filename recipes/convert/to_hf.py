@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,13 +17,14 @@ from data_prep.errors import LangadaptError, UsageError
 from data_prep.files import atomic_write, fsync_folder, sha256_file
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
-from recipes.convert import architectures, certificate, checkpoint, plan, safetensors_file
+from recipes.convert import architectures, certificate, checkpoint, plan, safetensors_file, tokenizers
 from recipes.convert.architectures.base import Architecture, Shape, nemo_shape
 from recipes.convert.certificate import CERTIFICATE, GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
 from recipes.convert.copying import Copier
 from recipes.convert.hashing import FileHash
 from recipes.convert.progress import Progress
 from recipes.convert.safetensors_file import TensorSpec
+from recipes.convert.tokenizers import SourceTokenizer, Written
 
 INDEX = "model.safetensors.index.json"
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
@@ -73,7 +74,9 @@ class Conversion:
     source: checkpoint.Checkpoint
     architecture: Architecture
     shape: Shape
-    tokenizer: Any
+    tokenizer: SourceTokenizer
+    written: Written
+    """The tokenizer as transformers reads it."""
     plan: plan.Plan
     fingerprint: str
     started: float
@@ -89,16 +92,16 @@ class Conversion:
         started = time.monotonic()
         source = checkpoint.open_checkpoint(settings.model, model_config=settings.model_config)
         architecture = architectures.of_nemo(source.config, f"{settings.model}: the model config")
-        from recipes.convert import tokenizers
-
         tokenizer = tokenizers.find(source, settings.tokenizer)
-        shape = nemo_shape(source.config, len(tokenizer.tokenizer))
+        written = tokenizers.write(tokenizer)
+        shape = nemo_shape(source.config, written.length)
         return cls(
             settings=settings,
             source=source,
             architecture=architecture,
             shape=shape,
             tokenizer=tokenizer,
+            written=written,
             plan=plan.make(source, architecture, shape, DTYPES.get(settings.dtype or "")),
             fingerprint=source.fingerprint(tokenizer.files),
             started=started,
@@ -202,8 +205,8 @@ class Conversion:
                     print(f"convert: {name} is there already, from an earlier start", flush=True)
                     continue
 
-                def write(descriptor: int, spec: TensorSpec, position: int) -> None:
-                    Copier(reader, descriptor, where).write(jobs[spec.name], position)
+                def write(descriptor: int, spec: TensorSpec, position: int, advance: Callable[[int], None]) -> None:
+                    Copier(reader, descriptor, where, advance).write(jobs[spec.name], position)
 
                 progress.record(name, safetensors_file.write_shard(folder / name, shard, write))
         if len(shards) > 1:
@@ -212,12 +215,12 @@ class Conversion:
 
     def _write_settings(self, folder: Path) -> None:
         """config.json, generation_config.json and the tokenizer."""
-        ids = self.tokenizer.token_ids()
+        ids = self.written.ids
         stamp = {"transformers_version": version("transformers")}
         config = self.architecture.hf_config(self.source.config, self.shape, ids)
         write_json(folder / "config.json", {**config, "torch_dtype": self.dtype, **stamp})
-        write_json(folder / "generation_config.json", {**ids, "eos_token_id": self.tokenizer.stop_ids(), **stamp})
-        self.tokenizer.save(folder)
+        write_json(folder / "generation_config.json", {**ids, "eos_token_id": self.written.stops, **stamp})
+        self.written.save(folder)
 
     def _prove(self, folder: Path) -> dict[str, Any]:
         """Runs both models over the built-in texts and compares."""

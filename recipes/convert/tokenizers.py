@@ -6,9 +6,14 @@ tokenizer.json alone; the names of its special tokens and its chat template are 
 
 import hashlib
 import json
+import multiprocessing
+import os
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,39 +34,113 @@ END_OF_TURN = ("<|eot_id|>", "<|eom_id|>", "<|im_end|>")
 
 @dataclass(frozen=True, kw_only=True)
 class SourceTokenizer:
-    """A tokenizer found.
+    """A tokenizer found; nothing is loaded yet.
 
     Attributes:
         files: What decides its ids, by name.
-        tokenizer: transformers' object of it.
-        encode: Ids of a text as training encodes it.
-        copied: Files that are written as they are; none where the tokenizer is built.
+        is_sentencepiece: Whether transformers' files are built from a SentencePiece model, not copied.
+        max_length: Tokens the model takes.
+        where: Names it in errors.
     """
 
     files: Mapping[str, bytes]
-    tokenizer: Any
-    encode: Callable[[str], list[int]]
-    copied: Mapping[str, bytes]
+    is_sentencepiece: bool
+    max_length: int
+    where: str
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text as training encodes it."""
+        return self._encoder(text)
+
+    @cached_property
+    def _encoder(self) -> Callable[[str], list[int]]:
+        if self.is_sentencepiece:
+            from sentencepiece import SentencePieceProcessor
+
+            ids: Callable[[str], list[int]] = SentencePieceProcessor(model_proto=self.files["tokenizer.model"]).encode
+            return ids
+        tokenizer = _load(self.files)
+        return lambda text: list(tokenizer.encode(text, add_special_tokens=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A tokenizer as transformers of 4.48 and later reads it.
+
+    Attributes:
+        length: Its entries.
+        ids: bos_token_id, eos_token_id and pad_token_id.
+        stops: Where generation ends: the end of a document and of an answer.
+        files: By name.
+    """
+
+    length: int
+    ids: Mapping[str, int | None]
+    stops: list[int]
+    files: Mapping[str, bytes]
 
     def save(self, folder: Path) -> None:
-        """Writes what `AutoTokenizer.from_pretrained` reads, of transformers 4.48 and later."""
-        if not self.copied:
-            self.tokenizer.save_pretrained(folder)
-        for name, content in self.copied.items():
+        """Writes the files."""
+        for name, content in self.files.items():
             with atomic_write(folder / name) as file:
                 file.write(content)
 
-    def token_ids(self) -> dict[str, int | None]:
-        """bos_token_id, eos_token_id and pad_token_id."""
-        return {f"{role}_token_id": getattr(self.tokenizer, f"{role}_token_id") for role in ("bos", "eos", "pad")}
 
-    def stop_ids(self) -> list[int]:
-        """Where generation ends: the end of a document and of an answer."""
-        if not self.copied:
-            return hf_tokenizer.stop_ids(self.tokenizer)
-        added = self.tokenizer.added_tokens_encoder
-        ends = [added[token] for token in END_OF_TURN if token in added]
-        return sorted({self.tokenizer.eos_token_id, *ends})
+def write(source: SourceTokenizer) -> Written:
+    """Loads a tokenizer with transformers and gives its files.
+
+    In a process of its own, without torch, unless transformers is loaded here already: 256,000 pieces take 500 MB while
+    they are turned into a tokenizer, which goes back to the system with that process.
+
+    Raises:
+        UsageError: It cannot be represented exactly.
+    """
+    if "transformers" in sys.modules:
+        return _write(source)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_without_torch) as child:
+        done = child.submit(_refusal_or_written, source).result()
+    if isinstance(done, Written):
+        return done
+    raise UsageError(done[0], where=done[1], why=done[2], fix=done[3])
+
+
+def _without_torch() -> None:
+    os.environ |= {"USE_TORCH": "0", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}
+
+
+def _refusal_or_written(source: SourceTokenizer) -> Written | tuple[str, str, str, str]:
+    """What `_write` gives, or the parts of its refusal: an exception with keywords does not cross processes."""
+    try:
+        return _write(source)
+    except UsageError as error:
+        return error.what, error.where, error.why, error.fix
+
+
+def _write(source: SourceTokenizer) -> Written:
+    if source.is_sentencepiece:
+        model = source.files["tokenizer.model"]
+        tokenizer = hf_tokenizer.build(model, max_length=source.max_length, where=source.where)
+        stops = hf_tokenizer.stop_ids(tokenizer)
+        with tempfile.TemporaryDirectory() as folder:
+            tokenizer.save_pretrained(folder)
+            files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    else:
+        tokenizer, files = _load(source.files), _with_template(source.files)
+        added = tokenizer.added_tokens_encoder
+        stops = sorted({tokenizer.eos_token_id, *(added[token] for token in END_OF_TURN if token in added)})
+    ids = {f"{role}_token_id": getattr(tokenizer, f"{role}_token_id") for role in ("bos", "eos", "pad")}
+    return Written(length=len(tokenizer), ids=ids, stops=stops, files=files)
+
+
+def _load(files: Mapping[str, bytes]) -> Any:
+    """A Hugging Face tokenizer of its files."""
+    from transformers import AutoTokenizer
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        return AutoTokenizer.from_pretrained(folder)
 
 
 def find(checkpoint: Checkpoint, given: Path | None) -> SourceTokenizer:
@@ -77,7 +156,12 @@ def find(checkpoint: Checkpoint, given: Path | None) -> SourceTokenizer:
     settings = checkpoint.config.get("tokenizer") or {}
     if settings.get("library") == "huggingface":
         return _hugging_face(checkpoint, settings, given)
-    return _sentencepiece(checkpoint, given)
+    return SourceTokenizer(
+        files={"tokenizer.model": sentencepiece_model(checkpoint, given)},
+        is_sentencepiece=True,
+        max_length=max_positions(checkpoint.config),
+        where=f"{checkpoint.path}: its tokenizer",
+    )
 
 
 def sentencepiece_model(checkpoint: Checkpoint, given: Path | None = None) -> bytes:
@@ -101,16 +185,6 @@ def sentencepiece_model(checkpoint: Checkpoint, given: Path | None = None) -> by
     return model
 
 
-def _sentencepiece(checkpoint: Checkpoint, given: Path | None) -> SourceTokenizer:
-    from sentencepiece import SentencePieceProcessor
-
-    model = sentencepiece_model(checkpoint, given)
-    where = f"{checkpoint.path}: its tokenizer"
-    tokenizer = hf_tokenizer.build(model, max_length=max_positions(checkpoint.config), where=where)
-    encode = SentencePieceProcessor(model_proto=model).encode
-    return SourceTokenizer(files={"tokenizer.model": model}, tokenizer=tokenizer, encode=encode, copied={})
-
-
 def _packed_or_named(checkpoint: Checkpoint, name: str) -> bytes | None:
     """The file a config names: inside the .nemo that the config came out of, beside it, or anywhere."""
     inside = name.removeprefix("nemo:")
@@ -121,8 +195,6 @@ def _packed_or_named(checkpoint: Checkpoint, name: str) -> bytes | None:
 
 
 def _hugging_face(checkpoint: Checkpoint, settings: Mapping[str, Any], given: Path | None) -> SourceTokenizer:
-    from transformers import AutoTokenizer
-
     named = settings.get("type")
     folder = given or (Path(named) if named else None)
     files = _files_inside(checkpoint) if given is None else {}
@@ -132,16 +204,9 @@ def _hugging_face(checkpoint: Checkpoint, settings: Mapping[str, Any], given: Pa
         problem = f"{folder or 'no folder named'}: no tokenizer.json"
         raise _missing(checkpoint, problem, "tokenizer=FOLDER with the base's tokenizer.json and tokenizer_config.json")
     _require_the_same(checkpoint, settings, folder, files["tokenizer.json"])
-    with tempfile.TemporaryDirectory() as copy:
-        for name, content in files.items():
-            (Path(copy) / name).write_bytes(content)
-        tokenizer = AutoTokenizer.from_pretrained(copy)
-
-    def encode(text: str) -> list[int]:
-        ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
-        return ids
-
-    return SourceTokenizer(files=files, tokenizer=tokenizer, encode=encode, copied=_with_template(files))
+    return SourceTokenizer(
+        files=files, is_sentencepiece=False, max_length=max_positions(checkpoint.config), where=str(folder)
+    )
 
 
 def _files_inside(checkpoint: Checkpoint) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ def read_tensor(source: Checkpoint, name: str, rows=None, dtype: str | None = No
         name=name, tensor=stored, blocks=blocks(name, stored, wanted, str(source.path)), dtype=dtype or stored.dtype
     )
     with tempfile.TemporaryFile(dir=source.path.parent) as file, source.open() as reader:
-        Copier(reader, file.fileno(), str(source.path)).write(job, 0)
+        Copier(reader, file.fileno(), str(source.path), lambda _position: None).write(job, 0)
         file.seek(0)
         content = torch.frombuffer(bytearray(file.read()), dtype=getattr(torch, job.dtype))
     return content.view(-1, *stored.shape[1:])

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from data_prep.errors import DataError, UsageError
 from recipes import nemo_file, run_record
@@ -86,7 +87,7 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
         if "num_layers" in section:
             return plain(section)
         problem = "it has no num_layers"
-    except (OSError, yaml.YAMLError, AttributeError) as error:
+    except (OSError, yaml.YAMLError, OmegaConfBaseException, AttributeError) as error:
         problem = str(error)
     raise UsageError(
         f"this is not a YAML file with NeMo's model section: {problem}",

@@ -3,7 +3,6 @@
 One run: a chunk as wide as the tensor, in the dtype wanted. Column-parallel chunks and casts go through the buffer.
 """
 
-import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +11,13 @@ from math import prod
 import numpy as np
 
 from recipes.convert.casts import ITEM_BYTES, RAW, Overflow, cast
+from recipes.convert.kernel_copy import KernelCopy
 from recipes.convert.records import RecordReader
 from recipes.convert.row_plan import Block
 from recipes.convert.stored_tensors import StoredTensor, damaged
 
 BUFFER_BYTES = 4 << 20
 """Output rows worked on at once; with the parts read and the steps of a cast, four times this is in memory."""
-_NOT_IN_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,7 @@ class Copier:
 
     def __init__(self, reader: RecordReader, output: int, where: str) -> None:
         self._reader, self._output, self._where = reader, output, where
-        self._in_kernel = True
+        self._kernel = KernelCopy(output)
 
     def write(self, job: Job, position: int) -> None:
         """Writes one tensor.
@@ -71,23 +70,10 @@ class Copier:
         descriptor, start = self._reader.place(job.name, job.tensor, chunk)
         source, left = start + row * job.row_bytes, block.count * job.row_bytes
         while left:
-            count = self._copy_some(descriptor, source, position, left)
+            count = self._kernel.copy_some(descriptor, source, position, left)
             if not count:
                 raise self._reader.cut_off(job.name)
             source, position, left = source + count, position + count, left - count
-
-    def _copy_some(self, descriptor: int, source: int, position: int, left: int) -> int:
-        """Copies some bytes, in the kernel if it can; returns how many, 0 at the end of the source."""
-        if self._in_kernel:
-            try:
-                return os.copy_file_range(descriptor, self._output, left, source, position)
-            except OSError as error:
-                if error.errno not in _NOT_IN_KERNEL:
-                    raise
-                print(f"convert: the kernel does not copy between these file systems ({error.strerror}); "
-                      "bytes go through memory", flush=True)  # fmt: skip
-                self._in_kernel = False
-        return os.pwrite(self._output, os.pread(descriptor, min(left, BUFFER_BYTES), source), position)
 
     def _copy_rows(self, job: Job, block: Block, position: int) -> None:
         width, item = prod(job.tensor.shape[1:]), ITEM_BYTES[job.tensor.dtype]

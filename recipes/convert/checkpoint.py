@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 
 from data_prep.errors import UsageError
 from recipes.convert import pickles, run_folder
@@ -99,7 +100,7 @@ def open_checkpoint(path: Path, *, model_config: Path | None = None) -> Checkpoi
     if not path.is_file():
         raise UsageError("there is no such checkpoint: .nemo file or folder", where=str(path), fix=f"ls {path.parent}")
     members = _members(path)
-    config = yaml.safe_load(_read(members[MODEL_CONFIG]))
+    config = run_folder.plain(OmegaConf.create(_read(members[MODEL_CONFIG]).decode()))
     files = {name.removeprefix(WEIGHTS): member for name, member in members.items() if name.startswith(WEIGHTS)}
     return _opened(path, config, files, path)
 

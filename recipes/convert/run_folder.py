@@ -53,7 +53,7 @@ def find_model_config(checkpoint: Path, given: Path | None) -> Found:
         if path is not None and (path == given or path.is_file()):
             return _read_yaml(path), None
     for path in sorted(checkpoint.parent.glob("*.nemo")):
-        return _plain(nemo_file.read_model_config(path, "model")), path
+        return plain(nemo_file.read_model_config(path, "model")), path
     if found := _from_record(checkpoint.parent.parent):
         return found
     raise UsageError(
@@ -75,16 +75,16 @@ def _from_record(run: Path) -> Found | None:
     starts = [(record.config.get(outer) or {}).get(inner) for outer, inner in START_KEYS]
     for start in filter(None, starts):
         if Path(start).is_file():
-            return _plain(nemo_file.read_model_config(Path(start), "model")), Path(start)
+            return plain(nemo_file.read_model_config(Path(start), "model")), Path(start)
     return None
 
 
 def _read_yaml(path: Path) -> Mapping[str, Any]:
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded: Any = OmegaConf.create(path.read_text(encoding="utf-8"))
         section = loaded.get("model", loaded)
         if "num_layers" in section:
-            return _plain(OmegaConf.create(section))
+            return plain(section)
         problem = "it has no num_layers"
     except (OSError, yaml.YAMLError, AttributeError) as error:
         problem = str(error)
@@ -95,6 +95,7 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
     )
 
 
-def _plain(config: Any) -> Mapping[str, Any]:
+def plain(config: Any) -> Mapping[str, Any]:
+    """A config without interpolations; OmegaConf has read it, since PyYAML takes 1e-5 for a text."""
     found: Mapping[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     return found

@@ -1,9 +1,9 @@
 """What NeMo's own model computes from a torch_dist checkpoint: the reference a conversion is proven against.
 
-The model is NeMo's MegatronGPTModel and the reader is megatron-core's: nothing of `recipes.convert` is between them and
-the checkpoint. Whole: the model, and a trace of all its stages. By layer: a model of one layer, into which
-megatron-core loads one after the other of the checkpoint's layers, so that memory holds one layer, the hidden states
-and, at the two ends, a table of the vocabulary as it is stored.
+The model is NeMo's MegatronGPTModel and the reader is megatron-core's, or torch's own below it: nothing of
+`recipes.convert` is between them and the checkpoint. Whole: the model, and a trace of all its stages. By layer: a model
+of one layer, which is given one after the other of the checkpoint's layers, so that memory holds one layer, the hidden
+states and, at the two ends, a table of the vocabulary as it is stored.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
+from torch.distributed.checkpoint.metadata import ChunkStorageMetadata
+from torch.distributed.checkpoint.planner import LoadPlan
+from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 
 from recipes.runtime.inference import ONE_DEVICE, Trace, make_trainer, no_tf32, trace_stages
 
@@ -53,8 +57,7 @@ def trace(weights: Weights, sequences: Sequence[Sequence[int]]) -> Trace:
     """Runs the whole model over token ids, in fp32 on one device; call `ground.prepare()` first."""
     no_tf32()
     model = _build(weights.config, weights.rows).model
-    sharded = model.sharded_state_dict(prefix=weights.prefix, metadata=weights.metadata)
-    model.load_state_dict({key.removeprefix(weights.prefix): value for key, value in _load(weights, sharded)})
+    _load_whole(weights, model)
     return trace_stages(model, sequences)
 
 
@@ -75,8 +78,8 @@ def trace_by_layer(weights: Weights, sequences: Sequence[Sequence[int]]) -> Iter
     device = next(model.parameters()).device
     for layer in range(weights.config["num_layers"]):
         _load_layer(weights, model.decoder, layer)
-        for each in (states := dict(kept)):
-            states[each].clear()
+        kept["layer"].clear()
+        kept["norm"].clear()
         with torch.inference_mode():
             for states_in in hidden:
                 model(None, None, None, decoder_input=states_in.to(device))
@@ -86,34 +89,71 @@ def trace_by_layer(weights: Weights, sequences: Sequence[Sequence[int]]) -> Iter
 
 
 def table(weights: Weights, name: str) -> Tensor:
-    """A table of the vocabulary as it is stored, read by torch's own reader."""
-    from torch.distributed.checkpoint import FileSystemReader, load
+    """A table of the vocabulary as it is stored."""
+    from torch.distributed.checkpoint import FileSystemReader
 
-    reader = FileSystemReader(str(weights.folder))
-    stored = reader.read_metadata().state_dict_metadata[weights.prefix + name]
+    key = weights.prefix + name
+    stored = FileSystemReader(str(weights.folder)).read_metadata().state_dict_metadata[key]
     whole = torch.empty(stored.size, dtype=stored.properties.dtype)
-    load({weights.prefix + name: whole}, storage_reader=reader, no_dist=True)
+    _read(weights, {key: ((0, 0), whole)})
     return whole
 
 
 def _load_layer(weights: Weights, decoder: Any, layer: int) -> None:
-    """Lets megatron-core fill the one layer of a decoder with a layer of the checkpoint."""
+    """Fills the one layer of a decoder with a layer of the checkpoint; megatron-core says where its weights lie."""
+    prefix, ours, theirs = f"{weights.prefix}decoder.", "layers.0.", f"layers.{layer}."
     decoder.layers[0].layer_number = layer + 1
     decoder.config.num_layers = weights.config["num_layers"]
-    prefix = f"{weights.prefix}decoder."
-    sharded = decoder.sharded_state_dict(prefix=prefix, metadata=weights.metadata)
-    found = {key.removeprefix(prefix): value for key, value in _load(weights, sharded)}
-    ours, theirs = "layers.0.", f"layers.{layer}."
-    decoder.load_state_dict(
-        {ours + key.removeprefix(theirs) if key.startswith(theirs) else key: value for key, value in found.items()}
-    )
+    wanted, found = {}, {}
+    for name, sharded in decoder.sharded_state_dict(prefix=prefix, metadata=weights.metadata).items():
+        if not isinstance(sharded.data, Tensor):
+            continue  # Transformer Engine's fp8 states
+        is_stacked = weights.is_stacked and sharded.key.startswith(f"{prefix}layers.")
+        start = (layer,) * is_stacked + (0,) * sharded.data.dim()
+        tensor = torch.empty((1,) * is_stacked + tuple(sharded.data.shape))
+        wanted[sharded.key] = start, tensor
+        found[name.removeprefix(prefix).replace(theirs, ours)] = tensor[0] if is_stacked else tensor
+    _read(weights, wanted)
+    missing = decoder.load_state_dict({name: weights.round(each) for name, each in found.items()}, strict=False)[0]
+    if [name for name in missing if not name.endswith("_extra_state")]:
+        raise AssertionError(f"megatron-core names no stored tensor for {missing}")
 
 
-def _load(weights: Weights, sharded: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+class _Slices(DefaultLoadPlanner):
+    """Tells torch's checkpoint reader to read rectangles of stored tensors, in place of whole ones."""
+
+    def __init__(self, wanted: dict[str, tuple[tuple[int, ...], Tensor]]) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def create_local_plan(self) -> LoadPlan:
+        items = []
+        for key, (start, tensor) in self._wanted.items():
+            chunk = ChunkStorageMetadata(offsets=torch.Size(start), sizes=tensor.shape)
+            items += create_read_items_for_chunk_list(key, self.metadata.state_dict_metadata[key], [chunk])
+        return LoadPlan(items)
+
+    def resolve_tensor(self, read_item: Any) -> Tensor:
+        tensor = self._wanted[read_item.dest_index.fqn][1]
+        for dimension, (start, length) in enumerate(zip(read_item.dest_offsets, read_item.lengths, strict=True)):
+            tensor = tensor.narrow(dimension, start, length)
+        return tensor
+
+
+def _read(weights: Weights, wanted: dict[str, tuple[tuple[int, ...], Tensor]]) -> None:
+    """Fills tensors with what is stored under their keys from some element on, through torch's own reader."""
+    from torch.distributed.checkpoint import FileSystemReader, load
+
+    load({}, storage_reader=FileSystemReader(str(weights.folder)), planner=_Slices(wanted), no_dist=True)
+
+
+def _load_whole(weights: Weights, model: Any) -> None:
     from megatron.core import dist_checkpointing
 
-    for key, value in dist_checkpointing.load(sharded, str(weights.folder)).items():
-        yield key, weights.round(value) if isinstance(value, Tensor) else value
+    sharded = model.sharded_state_dict(prefix=weights.prefix, metadata=weights.metadata)
+    loaded = dist_checkpointing.load(sharded, str(weights.folder))
+    rounded = {key: weights.round(value) if isinstance(value, Tensor) else value for key, value in loaded.items()}
+    model.load_state_dict({key.removeprefix(weights.prefix): value for key, value in rounded.items()})
 
 
 def _build(config: Mapping[str, Any], rows: int) -> Any:

@@ -199,7 +199,7 @@ def test_a_folder_that_cannot_be_written_is_named(tiny, output, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(safetensors_file, "write_shard", fail)
-    with pytest.raises(LangadaptError, match="cannot write the converted model: .*Input/output error"):
+    with pytest.raises(LangadaptError, match=r"cannot write the converted model: .*Input/output error"):
         run(tiny.nemo, output, "parity=false")
     assert left_behind(output) == []
 
@@ -218,7 +218,7 @@ def test_damaged_weights_leave_nothing(tiny, output, tmp_path):
 
 def test_dry_run_checks_and_writes_nothing(tiny, output, capsys):
     assert run(tiny.nemo, output, dry_run=True) == 0
-    assert "3 layers of 48, 1000 tokens" in capsys.readouterr().out
+    assert "4 layers of 48, 1000 tokens" in capsys.readouterr().out
     assert left_behind(output) == []
 
 
@@ -226,7 +226,7 @@ def test_dry_run_checks_and_writes_nothing(tiny, output, capsys):
     ("changes", "message"),
     [
         ({"activation": "gelu"}, "not a Nemotron model: activation=gelu"),
-        ({"num_layers": 4}, r"decoder\.layers\.3\..* is missing"),
+        ({"num_layers": 5}, r"decoder\.layers\.4\..* is missing"),
         ({"ffn_hidden_size": 96}, r"linear_fc1.weight has shape \[144, 48\], expected \[96, 48\]"),
     ],
 )

@@ -23,7 +23,7 @@ from tests.recipes.convert import make_checkpoint
 folder = Path(sys.argv[1])
 ground.prepare()
 make_checkpoint.MODEL["share_embeddings_and_output_weights"] = True
-make_checkpoint.save_nemo(folder / "base.nemo", folder / "base.model")
+make_checkpoint.save_nemo(folder / "base.nemo", make_checkpoint.sentencepiece(folder / "base.model"))
 mean = sparse.csr_array(([0.5, 0.5] * 100, ([n // 2 for n in range(200)], [20, 21] * 100)), shape=(100, 1000))
 vocabulary.extend(
     folder / "base.nemo",

@@ -150,7 +150,7 @@ def plan(tensors: Sequence[MegatronTensor], *, rows: int, layers: int, dtype: st
         key = PREFIX + (f"decoder.layers.{layer[2]}" if layer else tensor.name)
         sizes[key] = (layers, *shape) if layer else shape
         stack = ((int(layer[1]), 1),) if layer else ()
-        for first, count in cut(shape, ITEM_BYTES[dtype]):
+        for first, count in cut(shape, ITEM_BYTES[dtype], CHUNK_BYTES):
             cells = (*stack, (first, count), *((0, size) for size in shape[1:]))
             start, part = tuple(cell[0] for cell in cells), tuple(cell[1] for cell in cells)
             length = record_size(dtype, part)
@@ -161,7 +161,7 @@ def plan(tensors: Sequence[MegatronTensor], *, rows: int, layers: int, dtype: st
     return Plan(dtype=dtype, layers=layers, rows=rows, chunks=chunks, sizes=sizes)
 
 
-def cut(shape: tuple[int, ...], item: int, limit: int = CHUNK_BYTES) -> list[tuple[int, int]]:
+def cut(shape: tuple[int, ...], item: int, limit: int) -> list[tuple[int, int]]:
     """(first row, number of rows) of the chunks of a tensor: a power of two of them, none above `limit` bytes.
 
     Equal halves of halves lie within the shards of a tensor parallel rank.

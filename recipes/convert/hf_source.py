@@ -100,7 +100,7 @@ def open_folder(folder: Path) -> HfSource:
             where=str(folder),
             fix="give the folder that `huggingface-cli download ORG/MODEL --local-dir FOLDER` made",
         )
-    files = _weight_files(folder)
+    files = weight_files(folder)
     tensors: dict[str, Located] = {}
     for file in files:
         tensors |= locate_tensors(file) if file.suffix == ".bin" else _read_header(file)
@@ -110,7 +110,7 @@ def open_folder(folder: Path) -> HfSource:
     return HfSource(folder=folder, config=_read_json(path), files=files, tensors=tensors)
 
 
-def _weight_files(folder: Path) -> tuple[Path, ...]:
+def weight_files(folder: Path) -> tuple[Path, ...]:
     """The files of the first form that is there: safetensors before .bin, as transformers chooses."""
     for name in FORMS:
         if (folder / name).is_file():

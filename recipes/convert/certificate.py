@@ -21,7 +21,8 @@ class Certificate:
 
     source: str
     source_sha256: str
-    """Of a .nemo file, its SHA-256; of a folder, the fingerprint."""
+    """Of a .nemo file, its SHA-256; of a checkpoint folder, the fingerprint; of a Hugging Face folder, what sha256sum
+    says of the lines it would print for `source_files`."""
     max_abs_logit_diff: float | None
     tolerance: float | None
     max_abs_logit: float | None
@@ -36,6 +37,8 @@ class Certificate:
     created: str
     source_fingerprint: str = ""
     """Of settings, tokenizer, list of tensors and samples of every chunk: `recipes.convert.checkpoint`."""
+    source_files: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by file of a Hugging Face folder: a publisher's page shows the same ones."""
     source_dtype: str = ""
     """Differs from `dtype` where a cast was asked for."""
     architecture: str = ""
@@ -45,7 +48,7 @@ class Certificate:
     """Weights written: as many as the source has without the padding of its vocabulary."""
     source_tensors: int = 0
     padding_rows: int = 0
-    """Rows of the source's vocabulary tables that were left out."""
+    """Rows of the vocabulary tables that were left out, or, in a .nemo, added."""
     gate: str = ""
     """whole: both models at once; layers: one layer of each at a time; empty without the gate."""
     seconds_by_part: dict[str, float] = field(default_factory=dict)
@@ -53,8 +56,13 @@ class Certificate:
 
 def read_certificate(folder: Path) -> Certificate | None:
     """The certificate in a folder, None where there is none or it is of another layout."""
+    return read(folder / CERTIFICATE)
+
+
+def read(path: Path) -> Certificate | None:
+    """A certificate, None where there is none or it is of another layout."""
     try:
-        return Certificate(**json.loads((folder / CERTIFICATE).read_bytes()))
+        return Certificate(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
 

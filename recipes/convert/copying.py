@@ -3,7 +3,6 @@
 One run: a chunk as wide as the tensor, in the dtype wanted. Column-parallel chunks and casts go through the buffer.
 """
 
-import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from math import prod
 import numpy as np
 
 from recipes.convert.casts import ITEM_BYTES, RAW, Overflow, cast
+from recipes.convert.kernel_copy import KernelCopy
 from recipes.convert.records import RecordReader
 from recipes.convert.row_plan import Block
 from recipes.convert.stored_tensors import StoredTensor, damaged
@@ -21,7 +21,6 @@ _CAST_BYTES = 16
 """Of an element while it is cast: as it is stored, in fp32, its rounded bits, and as it is written."""
 PIECE_BYTES = 64 << 20
 """Copied by the kernel at once; after each, the thread that hashes can go on."""
-_NOT_IN_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ class Copier:
 
     def __init__(self, reader: RecordReader, output: int, where: str, advance: Callable[[int], None]) -> None:
         self._reader, self._output, self._where, self._advance = reader, output, where, advance
-        self._in_kernel = True
+        self._kernel = KernelCopy(output)
         self._buffer = np.empty(BUFFER_BYTES, np.uint8)
 
     def write(self, job: Job, position: int) -> None:
@@ -82,24 +81,11 @@ class Copier:
         descriptor, start = self._reader.place(job.name, job.tensor, chunk)
         source, left = start + row * job.row_bytes, block.count * job.row_bytes
         while left:
-            count = self._copy_some(descriptor, source, position, left)
+            count = self._kernel.copy_some(descriptor, source, position, min(left, PIECE_BYTES))
             if not count:
                 raise self._reader.cut_off(job.name)
             source, position, left = source + count, position + count, left - count
             self._advance(position)
-
-    def _copy_some(self, descriptor: int, source: int, position: int, left: int) -> int:
-        """Copies some bytes, in the kernel if it can; returns how many, 0 at the end of the source."""
-        if self._in_kernel:
-            try:
-                return os.copy_file_range(descriptor, self._output, min(left, PIECE_BYTES), source, position)
-            except OSError as error:
-                if error.errno not in _NOT_IN_KERNEL:
-                    raise
-                print(f"convert: the kernel does not copy between these file systems ({error.strerror}); "
-                      "bytes go through memory", flush=True)  # fmt: skip
-                self._in_kernel = False
-        return os.pwrite(self._output, os.pread(descriptor, min(left, BUFFER_BYTES), source), position)
 
     def _copy_rows(self, job: Job, block: Block, position: int) -> None:
         """Puts the parts of each row side by side in a buffer, where a cast changes them, and writes it."""

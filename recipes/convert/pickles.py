@@ -85,6 +85,7 @@ class _TensorUnpickler(pickle.Unpickler):
             return _STORAGES[name]
         harmless: dict[tuple[str, str], Callable[..., Any]] = {
             ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
+            ("torch._utils", "_rebuild_parameter"): lambda tensor, *_rest: tensor,
             ("collections", "OrderedDict"): collections.OrderedDict,
         }
         return _known(harmless, module, name)
@@ -107,6 +108,18 @@ def load_tensor(pickled: bytes) -> Rebuilt:
     found = _TensorUnpickler(io.BytesIO(pickled)).load()
     if not isinstance(found, Rebuilt):
         raise pickle.UnpicklingError(f"it holds a {type(found).__name__}")
+    return found
+
+
+def load_tensors(pickled: bytes) -> dict[str, Rebuilt]:
+    """The `data.pkl` of a pytorch_model.bin.
+
+    Raises:
+        pickle.UnpicklingError: It would call something, or holds something else than plain tensors by name.
+    """
+    found = _TensorUnpickler(io.BytesIO(pickled)).load()
+    if not isinstance(found, dict) or not all(isinstance(value, Rebuilt) for value in found.values()):
+        raise pickle.UnpicklingError("it holds something else than tensors by name")
     return found
 
 

@@ -35,6 +35,7 @@ $(STAMP): $(wildcard requirements/*.txt) pyproject.toml
 	  $(PIP) "$(TORCH)" --extra-index-url $(TORCH_INDEX); }
 	@$(PIP) --no-deps -r requirements/lock.txt
 	@$(PIP) --no-deps -r requirements/nemo.txt
+	@$(PIP) --no-deps --upgrade --target $(VENV)/transformers5 -r requirements/transformers5.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 

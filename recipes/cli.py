@@ -138,8 +138,8 @@ VERBS: dict[str, Verb] = {
     ),
     "convert": Verb(
         module="recipes.convert",
-        help="a .nemo checkpoint to a Hugging Face folder, with a parity proof",
-        action=("to-hf",),
+        help="a NeMo checkpoint to a Hugging Face folder, or a Hugging Face folder to a .nemo, with a parity proof",
+        action=("to-hf", "to-nemo"),
         example="langadapt convert to-hf model=runs/demo/dpo/checkpoints/megatron_gpt.nemo output=runs/demo/hf",
     ),
     "evaluate": Verb(

@@ -86,13 +86,14 @@ class Plan:
             DataError: The checkpoint is damaged.
         """
         from recipes.convert.checkpoint import open_checkpoint
+        from recipes.convert.tokenizers import sentencepiece_model
         from recipes.evaluate.held_out import find_shards
 
         words.word_pattern(settings.lang)
         heldout = find_shards(settings.documents)
         train = find_train_shards(settings.documents, settings.lang)
         checkpoint = open_checkpoint(settings.model)
-        base = checkpoint.tokenizer_model()
+        base = sentencepiece_model(checkpoint)
         merge.require_bpe(base, f"{settings.model}: {checkpoint.config['tokenizer']['model']}")
         return cls(settings=settings, checkpoint=checkpoint, base=base, train=tuple(train), heldout=tuple(heldout))
 
@@ -219,7 +220,9 @@ class Plan:
 
     def write_model(self, weights: Any) -> None:
         """Through NeMo, in a hidden folder until it is whole."""
-        from recipes.convert.checkpoint import EMBEDDING
+        import torch
+
+        from recipes.convert.architectures.tensors import EMBEDDING
         from recipes.model_shape import padded_vocab_size
         from recipes.runtime import vocabulary
 
@@ -234,7 +237,7 @@ class Plan:
                 tokenizer=self.tokenizer.absolute(),
                 weights=weights,
                 rows=padded_vocab_size(sum(weights.shape), divisor, tensor),
-                dtype=self.checkpoint.tensors[EMBEDDING].dtype,
+                dtype=getattr(torch, self.checkpoint.tensors[EMBEDDING].dtype),
             )
             (unfinished / self.model.name).replace(self.model)
         finally:

@@ -90,7 +90,7 @@ def _precision_suits_cpu(cfg: DictConfig, model: DictConfig) -> bool:
     """Whether the CPU trains in the precision asked for: fp32, or bf16 by autocast over fp32 weights.
 
     Outside autocast, where Megatron recomputes activations or gathers them for sequence parallelism, bf16 and fp32
-    meet (megatron-core 0.10.0, tensor_parallel/random.py and layers.py); on GPUs `megatron_amp_O2` makes all of it bf16.
+    meet (megatron-core 0.10.0, tensor_parallel/random.py, layers.py); on GPUs `megatron_amp_O2` makes all of it bf16.
     """
     precision = str(cfg.trainer.get("precision"))
     if precision in {"bf16", "bf16-mixed"}:

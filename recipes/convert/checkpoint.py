@@ -1,174 +1,165 @@
-"""Reads a .nemo checkpoint in place: settings, tokenizer, and weights one tensor at a time.
+"""Opens a checkpoint in place: a .nemo file, or a torch_dist folder as a training run leaves it under checkpoints/.
 
-A .nemo is an uncompressed tar of model_config.yaml, the tokenizer and model_weights/, a torch_dist checkpoint: a
-pickled `.metadata` says which file, offset and length hold which rectangle ("chunk") of which tensor, and each
-chunk is a `torch.save` record. Tensor and pipeline parallel checkpoints differ only in their chunks, so any layout
-reads the same. Layers are stored either each under its own name or stacked along a first dimension; here they
-always have their own names.
+A .nemo is an uncompressed tar of model_config.yaml, the tokenizer and model_weights/, a torch_dist checkpoint. A
+folder holds the weights alone, beside optimizer states, which are never read; what model they are of comes from the
+run around it (`run_folder`).
 """
 
-import io
-import pickle
-import re
+import hashlib
+import os
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import torch
 import yaml
-from torch import Tensor
-from torch.distributed.checkpoint.metadata import Metadata, MetadataIndex, TensorStorageMetadata
+from omegaconf import OmegaConf
 
-from data_prep.errors import DataError, UsageError
+from data_prep.errors import UsageError
+from recipes.convert import pickles, run_folder
+from recipes.convert.casts import ITEM_BYTES
+from recipes.convert.records import Member, RecordReader
+from recipes.convert.stored_tensors import Chunk, StoredTensor, damaged, find_prefix, index_tensors
 
 WEIGHTS = "model_weights/"
-EMBEDDING = "embedding.word_embeddings.weight"
-_STACKED = re.compile(r"decoder\.layers\.(?!\d+\.)(.+)")
-
-_METADATA_MODULES = ("torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem")
-_METADATA_GLOBALS = {
-    ("pathlib", "PosixPath"),
-    ("torch", "Size"),
-    ("torch.serialization", "_get_layout"),
-    *(("torch", name) for name in ("float32", "bfloat16", "float16", "uint8", "int64")),
-}
-
-
-class _MetadataUnpickler(pickle.Unpickler):
-    """Builds checkpoint metadata and nothing else: a pickle may name any function to call."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module in _METADATA_MODULES or (module, name) in _METADATA_GLOBALS:
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"it would call {module}.{name}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chunk:
-    """A rectangle of a tensor and where its bytes are."""
-
-    start: tuple[int, ...]
-    shape: tuple[int, ...]
-    file: str
-    offset: int
-    length: int
-    layer: int | None
-    """Index in the stored record's first dimension; None if the record is the rectangle itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredTensor:
-    """One tensor of the model, whole."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    chunks: tuple[Chunk, ...]
+MODEL_CONFIG = "model_config.yaml"
+SAMPLE_BYTES = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """An opened .nemo; nothing but the metadata has been read.
+    """An opened checkpoint; nothing but the metadata has been read.
 
     Attributes:
-        path: The archive.
-        config: Its model_config.yaml.
+        path: The archive or the folder.
+        config: NeMo's `model` section.
         tensors: Model weights by megatron-core name, without wrapper prefix; optimizer states are left out.
-        members: First byte and size of every file in the archive.
+        files: The files of the weights, by the names the metadata calls them.
+        archive: The .nemo that its config came out of, which holds the tokenizer too.
+        metadata: The pickled list of tensors, as it is.
+        prefix: Of the wrapper, before `embedding.` and `decoder.` in the stored names.
+        is_stacked: Whether its layers are stacked along a first dimension.
     """
 
     path: Path
     config: Mapping[str, Any]
     tensors: Mapping[str, StoredTensor]
-    members: Mapping[str, tuple[int, int]]
+    files: Mapping[str, Member]
+    archive: Path | None
+    metadata: bytes
+    prefix: str
+    is_stacked: bool
 
-    def read_member(self, name: str) -> bytes:
-        """A small file of the archive."""
-        with self.path.open("rb") as file:
-            return _read(file, *self.members[name])
+    def open(self) -> RecordReader:
+        """A reader of the tensors' bytes."""
+        return RecordReader(self.files, str(self.path))
 
-    def read(self, name: str) -> Tensor:
-        """One whole tensor, put together from its chunks.
+    def fingerprint(self, tokenizer: Mapping[str, bytes]) -> str:
+        """SHA-256 over everything a conversion depends on, the weights by the first and last 4 KiB of every chunk.
 
-        Raises:
-            DataError: The archive is cut off or holds something else there.
+        Training changes every part of every tensor, so this tells two checkpoints of one run apart in milliseconds,
+        where a hash of all bytes takes as long as reading them.
+
+        Args:
+            tokenizer: Its files.
         """
+        digest = hashlib.sha256(self.metadata)
+        digest.update(yaml.safe_dump(dict(self.config)).encode())
+        for name in sorted(tokenizer):
+            digest.update(name.encode() + tokenizer[name])
+        with self.open() as reader:
+            for name in sorted(self.tensors):
+                for chunk in self.tensors[name].chunks:
+                    digest.update(self._sample(reader, name, chunk))
+        return digest.hexdigest()
+
+    def _sample(self, reader: RecordReader, name: str, chunk: Chunk) -> bytes:
         stored = self.tensors[name]
-        whole = torch.empty(stored.shape, dtype=stored.dtype)
-        with self.path.open("rb") as file:
-            for chunk in stored.chunks:
-                region = tuple(slice(start, start + size) for start, size in zip(chunk.start, chunk.shape, strict=True))
-                whole[region] = self._read_chunk(file, name, chunk)
-        return whole
-
-    def tokenizer_model(self) -> bytes:
-        """The SentencePiece model inside.
-
-        Raises:
-            UsageError: The tokenizer is of another library, or outside the archive.
-        """
-        settings = self.config["tokenizer"]
-        model = str(settings.get("model") or "")
-        name = model.removeprefix("nemo:")
-        if settings.get("library") != "sentencepiece" or settings.get("sentencepiece_legacy"):
-            found = {key: settings.get(key) for key in ("library", "sentencepiece_legacy", "type")}
-            raise UsageError(
-                f"only plain SentencePiece tokenizers can be converted, found {found}",
-                where=f"tokenizer in {self.path}/model_config.yaml",
-                fix="train with tokenizer.library=sentencepiece tokenizer.sentencepiece_legacy=false",
-            )
-        if not model.startswith("nemo:") or name not in self.members:
-            raise UsageError(
-                f"the tokenizer is not inside the archive: {model or 'no tokenizer.model'}",
-                where=f"tokenizer.model in {self.path}/model_config.yaml",
-                fix="save the .nemo again with NeMo's save_to, which packs the tokenizer",
-            )
-        return self.read_member(name)
-
-    def _read_chunk(self, file: BinaryIO, name: str, chunk: Chunk) -> Tensor:
-        start, size = self.members.get(WEIGHTS + chunk.file, (0, 0))
-        if chunk.offset + chunk.length > size:
-            raise _damaged(self.path, f"{name} should be in {chunk.file}, which ends before it")
-        record = _read(file, start + chunk.offset, chunk.length)
-        try:
-            tensor = torch.load(io.BytesIO(record), map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise _damaged(self.path, f"{name} cannot be read: {error}") from error
-        part = tensor if chunk.layer is None else tensor[chunk.layer]
-        if tuple(part.shape) != chunk.shape:
-            raise _damaged(self.path, f"{name} has shape {tuple(part.shape)} where {chunk.shape} should be")
-        return part
+        descriptor, start = reader.place(name, stored, chunk)
+        size = prod(chunk.shape) * ITEM_BYTES[stored.dtype]
+        return os.pread(descriptor, min(size, SAMPLE_BYTES), start) + os.pread(
+            descriptor, min(size, SAMPLE_BYTES), start + max(0, size - SAMPLE_BYTES)
+        )
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
-    """Opens a .nemo checkpoint.
+def open_checkpoint(path: Path, *, model_config: Path | None = None) -> Checkpoint:
+    """Opens a .nemo file or a folder of weights.
+
+    Args:
+        path: The checkpoint.
+        model_config: For a folder: a YAML with NeMo's `model` section, where the run folder around it has none.
 
     Raises:
-        UsageError: Not there, or not a .nemo with torch_dist weights.
+        UsageError: Not there, not a checkpoint with torch_dist weights, or a folder whose model config is not found.
         DataError: Damaged.
     """
+    if path.is_dir():
+        return _open_folder(path, model_config)
     if not path.is_file():
-        raise UsageError("there is no such .nemo file", where=str(path), fix=f"ls {path.parent}")
+        raise UsageError("there is no such checkpoint: .nemo file or folder", where=str(path), fix=f"ls {path.parent}")
     members = _members(path)
-    with path.open("rb") as file:
-        config = yaml.safe_load(_read(file, *members["model_config.yaml"]))
-        metadata = _load_metadata(path, _read(file, *members[f"{WEIGHTS}.metadata"]))
-    return Checkpoint(path=path, config=config, tensors=index_tensors(metadata, path), members=members)
+    config = run_folder.plain(OmegaConf.create(_read(members[MODEL_CONFIG]).decode()))
+    files = {name.removeprefix(WEIGHTS): member for name, member in members.items() if name.startswith(WEIGHTS)}
+    return _opened(path, config, files, path)
 
 
-def _members(path: Path) -> dict[str, tuple[int, int]]:
+def _open_folder(path: Path, model_config: Path | None) -> Checkpoint:
+    """A checkpoint folder, or a .nemo unpacked into a folder."""
+    weights = path if (path / ".metadata").is_file() else path / WEIGHTS
+    if not (weights / ".metadata").is_file():
+        raise _not_torch_dist(path)
+    run_folder.require_finished(path)
+    config, archive = run_folder.find_model_config(path, model_config)
+    files = {
+        file.name: Member(path=file, start=0, size=file.stat().st_size) for file in weights.iterdir() if file.is_file()
+    }
+    return _opened(path, config, files, archive)
+
+
+def _opened(path: Path, config: Mapping[str, Any], files: Mapping[str, Member], archive: Path | None) -> Checkpoint:
+    pickled = _read(files[".metadata"])
+    try:
+        metadata = pickles.load_metadata(pickled)
+        prefix = find_prefix(metadata, str(path))
+        tensors = index_tensors(metadata, prefix, str(path))
+    except pickles.UNREADABLE as error:
+        raise damaged(str(path), f"its .metadata is refused: {error}") from error
+    for name, tensor in tensors.items():
+        if tensor.dtype not in ITEM_BYTES:
+            raise UsageError(
+                f"{name} is stored as {tensor.dtype}",
+                where=str(path),
+                why=f"only {', '.join(ITEM_BYTES)} weights can be converted",
+                fix="save it again in bf16",
+            )
+    is_stacked = any(chunk.layer is not None for tensor in tensors.values() for chunk in tensor.chunks)
+    return Checkpoint(
+        path=path,
+        config=config,
+        tensors=tensors,
+        files=files,
+        archive=archive,
+        metadata=pickled,
+        prefix=prefix,
+        is_stacked=is_stacked,
+    )
+
+
+def _members(path: Path) -> dict[str, Member]:
     """Where every file of the archive lies; what makes it a .nemo is among them."""
     try:
         with tarfile.open(path, "r:") as tar:
             files = {
-                member.name.removeprefix("./"): (member.offset_data, member.size) for member in tar if member.isfile()
+                member.name.removeprefix("./"): Member(path=path, start=member.offset_data, size=member.size)
+                for member in tar
+                if member.isfile()
             }
     except tarfile.TarError as error:
         raise _not_nemo(path, f"not an uncompressed tar archive ({error})") from error
-    if "model_config.yaml" not in files:
-        raise _not_nemo(path, "it holds no model_config.yaml")
+    if MODEL_CONFIG not in files:
+        raise _not_nemo(path, f"it holds no {MODEL_CONFIG}")
     if f"{WEIGHTS}.metadata" not in files:
         raise _not_nemo(path, "its weights are not a torch_dist checkpoint (no model_weights/.metadata)")
     return files
@@ -183,101 +174,21 @@ def _not_nemo(path: Path, what: str) -> UsageError:
     )
 
 
-def _damaged(path: Path, what: str) -> DataError:
-    return DataError(
-        f"this checkpoint is damaged: {what}",
+def _not_torch_dist(path: Path) -> UsageError:
+    inside = sorted(each for each in (path / "checkpoints").glob("*") if (each / ".metadata").is_file())
+    is_zarr = any(path.glob("*/.zarray"))
+    format_found = " (it is in the old zarr format)" if is_zarr else ""
+    return UsageError(
+        f"this folder is no torch_dist checkpoint: it has no .metadata{format_found}",
         where=str(path),
-        why="a converted model would have wrong weights",
-        fix="copy it again, or save it again from the run",
+        fix=f"model={inside[-1]}"
+        if inside
+        else "give a folder under checkpoints/ of a run, or a .nemo\n"
+        "zarr: load it in NeMo 2.1 with model.dist_ckpt_format=torch_dist and save it again",
     )
 
 
-def _read(file: BinaryIO, start: int, size: int) -> bytes:
-    file.seek(start)
-    return file.read(size)
-
-
-def _load_metadata(path: Path, pickled: bytes) -> Metadata:
-    try:
-        metadata = _MetadataUnpickler(io.BytesIO(pickled)).load()
-    except Exception as error:
-        raise _damaged(path, f"its .metadata is refused: {error}") from error
-    if not isinstance(metadata, Metadata):
-        raise _damaged(path, f"its .metadata holds a {type(metadata).__name__}")
-    return metadata
-
-
-def index_tensors(metadata: Metadata, path: Path) -> dict[str, StoredTensor]:
-    """The model's tensors, each layer under its own name.
-
-    Args:
-        metadata: What `.metadata` holds.
-        path: Names the checkpoint in errors.
-    """
-    entries = {
-        key: entry for key, entry in metadata.state_dict_metadata.items() if isinstance(entry, TensorStorageMetadata)
-    }
-    prefixes = [key.removesuffix(EMBEDDING) for key in entries if key.endswith(EMBEDDING)]
-    if not prefixes:
-        raise UsageError("this checkpoint has no word embeddings: it is not a megatron-core GPT model", where=str(path))
-    prefix = min(prefixes, key=len)  # "optimizer.state.….module." also ends so
-    tensors: dict[str, StoredTensor] = {}
-    for key, entry in entries.items():
-        if key.startswith(prefix):
-            tensors |= _stored(key, key.removeprefix(prefix), entry, metadata.storage_data, path)
-    return tensors
-
-
-def _stored(
-    key: str, name: str, entry: TensorStorageMetadata, storage: Mapping[MetadataIndex, Any], path: Path
-) -> dict[str, StoredTensor]:
-    """One stored tensor, or one for every layer of a stack."""
-    records = [_record(key, tuple(chunk.offsets), tuple(chunk.sizes), storage, path) for chunk in entry.chunks]
-    if (stacked := _STACKED.fullmatch(name)) is None:
-        shape, chunks = tuple(entry.size), {name: records}
-    else:
-        shape, layers = tuple(entry.size)[1:], range(entry.size[0])
-        chunks = {
-            f"decoder.layers.{layer}.{stacked[1]}": [part for record in records for part in _unstack(record, layer)]
-            for layer in layers
-        }
-    for tensor, parts in chunks.items():
-        if sum(prod(part.shape) for part in parts) != prod(shape):
-            raise _damaged(path, f"the chunks of {tensor} do not cover it")
-    return {
-        tensor: StoredTensor(shape=shape, dtype=entry.properties.dtype, chunks=tuple(parts))
-        for tensor, parts in chunks.items()
-    }
-
-
-def _record(
-    key: str, start: tuple[int, ...], shape: tuple[int, ...], storage: Mapping[MetadataIndex, Any], path: Path
-) -> Chunk:
-    info = storage.get(MetadataIndex(key, torch.Size(start)))
-    if info is None:
-        raise _damaged(path, f"a chunk of {key} is missing")
-    return Chunk(
-        start=start,
-        shape=shape,
-        file=str(info.relative_path),
-        offset=info.offset,
-        length=info.length,
-        layer=None,
-    )
-
-
-def _unstack(chunk: Chunk, layer: int) -> list[Chunk]:
-    """The part of a stacked chunk that belongs to a layer, if any."""
-    index = layer - chunk.start[0]
-    if not 0 <= index < chunk.shape[0]:
-        return []
-    return [
-        Chunk(
-            start=chunk.start[1:],
-            shape=chunk.shape[1:],
-            file=chunk.file,
-            offset=chunk.offset,
-            length=chunk.length,
-            layer=index,
-        )
-    ]
+def _read(member: Member) -> bytes:
+    with member.path.open("rb") as file:
+        file.seek(member.start)
+        return file.read(member.size)

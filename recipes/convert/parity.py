@@ -1,13 +1,15 @@
 """The parity gate: a converted model must give the same fp32 logits as the NeMo model it was made from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from data_prep.errors import LangadaptError
-from recipes.runtime.inference import Trace, record_stages
+from recipes.runtime.inference import Trace
 
 TOLERANCE = 1e-4
 """Largest difference of two logits that passes.
@@ -79,12 +81,12 @@ class Parity:
         return self.max_abs_logit_diff < TOLERANCE and self.positions >= MIN_POSITIONS
 
 
-def probe(tokenizer: Any, sentencepiece: Any, max_length: int) -> list[list[int]]:
+def probe(tokenizer: Any, source: Any, max_length: int) -> list[list[int]]:
     """Token ids of the built-in texts.
 
     Args:
         tokenizer: The converted tokenizer.
-        sentencepiece: The processor of the model it was made from.
+        source: What it was made from, with a method `encode` that gives the ids training gives.
         max_length: Positions the model takes.
 
     Raises:
@@ -92,32 +94,16 @@ def probe(tokenizer: Any, sentencepiece: Any, max_length: int) -> list[list[int]
     """
     sequences = []
     for text in TEXTS:
-        ids = sentencepiece.encode(text)
-        converted = tokenizer(text, verbose=False)["input_ids"]
+        ids = source.encode(text)
+        converted = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         if converted != ids:
             raise ParityFailed(
-                f"the converted tokenizer encodes {text[:40]!r}... differently from SentencePiece",
+                f"the converted tokenizer encodes {text[:40]!r}... differently from the source's",
                 why="the model would see other tokens in transformers than it was trained on",
-                fix="report this with your tokenizer.model",
+                fix="report this with your tokenizer",
             )
         sequences.append(list(islice(ids, min(max_length, MAX_POSITIONS_PER_TEXT))))
     return sequences
-
-
-def hf_trace(model: Any, sequences: Sequence[Sequence[int]]) -> Trace:
-    """What a NemotronForCausalLM computes for token ids, stage by stage."""
-    layers = {f"layer {index}": layer for index, layer in enumerate(model.model.layers)}
-    stages = {"embedding": model.model.embed_tokens, **layers, "final norm": model.model.norm, "logits": model.lm_head}
-    return record_stages(stages, lambda ids: model(ids.to(model.device), use_cache=False), sequences)
-
-
-def load_hf(folder: Path) -> Any:
-    """The converted model in fp32 with plain attention, on the device NeMo takes."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32, attn_implementation="eager")
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 def compare(reference: Trace, converted: Trace) -> Parity:
@@ -127,24 +113,51 @@ def compare(reference: Trace, converted: Trace) -> Parity:
         reference: Of the NeMo model; its logits may have columns of padding.
         converted: Of the Hugging Face model.
     """
-    logits = converted["logits"]
-    expected = reference["logits"][:, : logits.shape[1]]
+    columns = converted["logits"].shape[1]
+    stages = ((stage, reference[stage], hidden) for stage, hidden in converted.items() if stage != "logits")
+    first = first_difference(stages)
+    return compare_logits([(reference["logits"][:, :columns], converted["logits"])], first)
+
+
+def compare_logits(blocks: Iterable[tuple[Tensor, Tensor]], first: str | None) -> Parity:
+    """Compares logits, one block of the vocabulary after the other.
+
+    Args:
+        blocks: The same columns of both models' logits [positions, columns]: NeMo's, the converted ones.
+        first: The first earlier stage that differs.
+    """
+    gaps, largest, tops, is_off = [], [], [], False
+    for expected, logits in blocks:
+        gaps.append((logits - expected).abs().max())
+        largest.append(expected.abs().max())
+        tops.append((expected.max(-1), logits.max(-1)))
+        is_off = is_off or differs(expected, logits)
+    ours, theirs = (_argmax([top[side] for top in tops]) for side in (0, 1))
     return Parity(
-        max_abs_logit_diff=float((logits - expected).abs().max()),
-        max_abs_logit=float(expected.abs().max()),
-        positions=logits.shape[0],
-        argmax_agreement=float((logits.argmax(-1) == expected.argmax(-1)).float().mean()),
-        first_difference=_first_difference(reference, converted),
+        max_abs_logit_diff=float(torch.stack(gaps).max()),
+        max_abs_logit=float(torch.stack(largest).max()),
+        positions=len(ours),
+        argmax_agreement=float((ours == theirs).float().mean()),
+        first_difference=first or ("logits" if is_off else None),
     )
 
 
-def _first_difference(reference: Trace, converted: Trace) -> str | None:
-    """The first stage that is off by more than rounding, measured against its own scale."""
-    for stage, hidden in converted.items():
-        expected = reference[stage][:, : hidden.shape[1]]
-        if not (hidden - expected).abs().max() <= TOLERANCE * max(1.0, float(expected.abs().max())):
-            return stage
-    return None
+def _argmax(tops: Sequence[Any]) -> Tensor:
+    """Block and column of the largest logit of each position, as one number."""
+    values = torch.stack([top.values for top in tops])
+    columns = torch.stack([top.indices for top in tops])
+    block = values.argmax(0)
+    return block * (int(columns.max()) + 1) + columns.gather(0, block[None])[0]
+
+
+def first_difference(stages: Iterable[tuple[str, Tensor, Tensor]]) -> str | None:
+    """The first of (stage, NeMo's output, the converted model's) that is off by more than rounding; all are drawn."""
+    return next(iter([stage for stage, expected, hidden in stages if differs(expected, hidden)]), None)
+
+
+def differs(expected: Tensor, hidden: Tensor) -> bool:
+    """Whether two outputs are further apart than rounding, measured against their own scale; a NaN is a difference."""
+    return not (hidden - expected).abs().max() <= TOLERANCE * max(1.0, float(expected.abs().max()))
 
 
 def require(parity: Parity, where: str) -> None:

@@ -22,8 +22,17 @@ def nemo_trace(path: Path, sequences: Sequence[Sequence[int]]) -> Trace:
         path: A .nemo file, saved at any tensor and pipeline parallel size.
         sequences: Token ids; every sequence is one document on its own.
     """
+    no_tf32()
+    return trace_stages(restore(path)[0].model, sequences)
+
+
+def no_tf32() -> None:
+    """Switches TF32 off for the process."""
     os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
-    model = restore(path)[0].model
+
+
+def trace_stages(model: Any, sequences: Sequence[Sequence[int]]) -> Trace:
+    """What megatron-core's GPTModel computes for token ids, stage by stage;."""
     device = next(model.parameters()).device
 
     def run(ids: Tensor) -> None:
@@ -67,12 +76,35 @@ def record_stages(
 
 def restore(path: Path) -> tuple[Any, Any]:
     """The model in fp32, evaluation mode, tensor and pipeline parallel size 1; and the settings it was saved with."""
-    from lightning.pytorch import Trainer
     from nemo.collections.nlp.models.language_modeling.megatron_gpt_model import MegatronGPTModel
-    from nemo.collections.nlp.parts.nlp_overrides import NLPDDPStrategy, NLPSaveRestoreConnector
+    from nemo.collections.nlp.parts.nlp_overrides import NLPSaveRestoreConnector
     from omegaconf import OmegaConf, open_dict
 
-    trainer = Trainer(
+    source: dict[str, Any] = {
+        "restore_path": str(path),
+        "trainer": make_trainer(),
+        "save_restore_connector": NLPSaveRestoreConnector(),
+    }
+    config = MegatronGPTModel.restore_from(**source, return_config=True)
+    saved = OmegaConf.create(OmegaConf.to_container(config))
+    with open_dict(config):
+        # The tables have as many rows of padding as they were saved with.
+        divisor, tensor = config.get("make_vocab_size_divisible_by", 128), config.get("tensor_model_parallel_size", 1)
+        config.make_vocab_size_divisible_by = divisor * tensor
+        config.update(ONE_DEVICE)
+        # NeMo builds the class named here, such as NeMo-Aligner's DPO model with its reference policy.
+        config.target = f"{MegatronGPTModel.__module__}.{MegatronGPTModel.__name__}"
+    model = MegatronGPTModel.restore_from(**source, override_config_path=config)
+    model.freeze()
+    return model, saved
+
+
+def make_trainer() -> Any:
+    """Lightning's trainer of a single process in fp32, which trains nothing: NeMo's models want one."""
+    from lightning.pytorch import Trainer
+    from nemo.collections.nlp.parts.nlp_overrides import NLPDDPStrategy
+
+    return Trainer(
         strategy=NLPDDPStrategy(),
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
@@ -82,26 +114,9 @@ def restore(path: Path) -> tuple[Any, Any]:
         enable_checkpointing=False,
         enable_progress_bar=False,
     )
-    source: dict[str, Any] = {
-        "restore_path": str(path),
-        "trainer": trainer,
-        "save_restore_connector": NLPSaveRestoreConnector(),
-    }
-    config = MegatronGPTModel.restore_from(**source, return_config=True)
-    saved = OmegaConf.create(OmegaConf.to_container(config))
-    with open_dict(config):
-        # The tables have as many rows of padding as they were saved with.
-        divisor, tensor = config.get("make_vocab_size_divisible_by", 128), config.get("tensor_model_parallel_size", 1)
-        config.make_vocab_size_divisible_by = divisor * tensor
-        config.update(_ONE_DEVICE)
-        # NeMo builds the class named here, such as NeMo-Aligner's DPO model with its reference policy.
-        config.target = f"{MegatronGPTModel.__module__}.{MegatronGPTModel.__name__}"
-    model = MegatronGPTModel.restore_from(**source, override_config_path=config)
-    model.freeze()
-    return model, saved
 
 
-_ONE_DEVICE = {
+ONE_DEVICE = {
     "tensor_model_parallel_size": 1,
     "pipeline_model_parallel_size": 1,
     "virtual_pipeline_model_parallel_size": None,

@@ -14,9 +14,12 @@ from data_prep.receipts import Receipt
 from data_prep.vocabulary_extension import merge, mixtures
 from data_prep.vocabulary_extension.merge import Extension
 from recipes import cli, extend
-from recipes.convert.checkpoint import EMBEDDING, open_checkpoint
+from recipes.convert.architectures.tensors import EMBEDDING
+from recipes.convert.checkpoint import open_checkpoint
+from recipes.convert.tokenizers import sentencepiece_model
 from recipes.runtime import vocabulary
 from tests.conftest import CONFIGS, run_langadapt
+from tests.recipes.convert.reading import read_tensor
 from tests.training_inputs import make_nemo, make_tokenizer, model_part
 
 CONFIG = CONFIGS / "data" / "extend.yaml"
@@ -52,17 +55,17 @@ def model(extended):
 
 def tables(path):
     checkpoint = open_checkpoint(path)
-    return checkpoint, {name: checkpoint.read(name) for name in (EMBEDDING, OUTPUT_LAYER)}
+    return checkpoint, {name: read_tensor(checkpoint, name) for name in (EMBEDDING, OUTPUT_LAYER)}
 
 
 def test_every_old_weight_is_kept_and_new_rows_are_the_mixture(small_base, model) -> None:
     (base, old), (after, new) = tables(small_base), tables(model)
     for name in base.tensors.keys() - old.keys():
-        assert torch.equal(base.read(name), after.read(name)), name
-    before, vocabulary = base.tokenizer_model(), merge.processor(base.tokenizer_model()).get_piece_size()
-    tokenizer = merge.processor(after.tokenizer_model())
+        assert torch.equal(read_tensor(base, name), read_tensor(after, name)), name
+    before, vocabulary = sentencepiece_model(base), merge.processor(sentencepiece_model(base)).get_piece_size()
+    tokenizer = merge.processor(sentencepiece_model(after))
     pieces = tuple(tokenizer.id_to_piece(index) for index in range(vocabulary, tokenizer.get_piece_size()))
-    mixture = mixtures.mean(Extension(base=before, model=after.tokenizer_model(), pieces=pieces, left_out=Counter()))
+    mixture = mixtures.mean(Extension(base=before, model=sentencepiece_model(after), pieces=pieces, left_out=Counter()))
     for name, table in new.items():
         kept = old[name][:vocabulary]
         assert torch.equal(table[:vocabulary], kept)
@@ -80,7 +83,7 @@ def test_the_settings_of_the_saved_run_are_kept(small_base, model) -> None:
 
 
 def test_the_tokenizer_lies_beside_the_model_and_in_it(extended, model) -> None:
-    assert (extended / "tokenizer.model").read_bytes() == open_checkpoint(model).tokenizer_model()
+    assert (extended / "tokenizer.model").read_bytes() == sentencepiece_model(open_checkpoint(model))
     assert sorted(path.name for path in extended.iterdir()) == [
         "extend.receipt.json",
         "megatron_gpt_extended.nemo",

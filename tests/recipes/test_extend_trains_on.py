@@ -15,7 +15,9 @@ from data_prep.files import read_shards
 from data_prep.layout import REPOSITORY_ROOT, Layout
 from data_prep.tokenizer import train
 from data_prep.vocabulary_extension import merge
-from recipes.convert.checkpoint import EMBEDDING, open_checkpoint
+from recipes.convert.architectures.tensors import EMBEDDING
+from recipes.convert.checkpoint import open_checkpoint
+from recipes.convert.tokenizers import sentencepiece_model
 from recipes.evaluate.bits_per_byte import per_byte, score
 from recipes.evaluate.held_out import find_shards, token_ids
 from recipes.evaluate.models import open_models
@@ -60,7 +62,7 @@ def extend(model: Path, data: Layout, output: Path, *settings: str) -> Path:
 
 def test_old_tokens_have_the_logits_they_had(small_base, prepared, tmp_path) -> None:
     model = extend(small_base, prepared.data, tmp_path / "extended")
-    tokenizer = merge.processor(open_checkpoint(small_base).tokenizer_model())
+    tokenizer = merge.processor(sentencepiece_model(open_checkpoint(small_base)))
     vocabulary = tokenizer.get_piece_size()
     sequences = [tokenizer.encode(text)[:64] for text in sample_texts()[::40]]
     before, after = nemo_logits([small_base, model], sequences, tmp_path)
@@ -142,7 +144,7 @@ def test_new_rows_from_old_ones_predict_held_out_hindi_better_than_random_ones(t
     bits = {way: hindi_bits_per_byte(trained, folder) for way, folder in folders.items()}
 
     def randomise(model) -> None:
-        old = merge.processor(open_checkpoint(trained.base).tokenizer_model()).get_piece_size()
+        old = merge.processor(sentencepiece_model(open_checkpoint(trained.base))).get_piece_size()
         torch.manual_seed(0)
         for table in (model.model.embed_tokens.weight, model.lm_head.weight):
             table.data[old:].normal_(std=0.02)  # as nemo_configs/model/tiny.yaml initialises
@@ -185,5 +187,5 @@ def test_an_extended_model_trains_on_alike_at_tensor_parallel_1_and_2_and_gets_b
     assert bits["after"] < bits["before"] - 0.05, bits
     again = extend(trained.folder / "cpt-2" / FINAL, trained.data, trained.folder / "two")
     stored = open_checkpoint(again)
-    pieces = merge.processor(stored.tokenizer_model()).get_piece_size()
+    pieces = merge.processor(sentencepiece_model(stored)).get_piece_size()
     assert stored.tensors[EMBEDDING].shape[0] == -(-pieces // 256) * 256

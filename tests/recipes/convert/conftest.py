@@ -1,4 +1,4 @@
-"""One tiny checkpoint made, converted and traced by NeMo in a process of its own, shared by all tests here."""
+"""Tiny checkpoints made, converted and traced by NeMo in a process of its own, shared by all tests here."""
 
 import os
 import subprocess
@@ -15,7 +15,11 @@ from recipes.runtime.inference import Trace
 
 @dataclass(frozen=True)
 class Tiny:
-    """What `make_checkpoint` leaves."""
+    """What `make_checkpoint` leaves of one model."""
+
+    name: str
+    folder: Path
+    """Of all models."""
 
     nemo: Path
     hf: Path
@@ -33,8 +37,9 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory) -> Tiny:
-    folder = tmp_path_factory.mktemp("tiny")
+def made(tmp_path_factory) -> tuple[Path, str]:
+    """The folder with all models, and what was printed."""
+    folder = tmp_path_factory.mktemp("made")
     done = subprocess.run(
         [sys.executable, "-m", "tests.recipes.convert.make_checkpoint", str(folder)],
         cwd=REPOSITORY_ROOT,
@@ -45,5 +50,23 @@ def tiny(tmp_path_factory) -> Tiny:
         timeout=300,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    stored = torch.load(folder / "reference.pt", weights_only=True)
-    return Tiny(nemo=folder / "tiny.nemo", hf=folder / "hf", output=done.stdout, **stored)
+    return folder, done.stdout
+
+
+def read(made: tuple[Path, str], name: str) -> Tiny:
+    folder, output = made
+    stored = torch.load(folder / f"{name}.pt", weights_only=True)
+    paths = {"nemo": folder / f"{name}.nemo", "hf": folder / f"hf-{name}"}
+    return Tiny(name=name, folder=folder, output=output, **paths, **stored)
+
+
+@pytest.fixture(scope="session")
+def tiny(made) -> Tiny:
+    """A Nemotron with a SentencePiece tokenizer and untied tables."""
+    return read(made, "tiny")
+
+
+@pytest.fixture(scope="session")
+def llama(made) -> Tiny:
+    """A Llama with a Hugging Face tokenizer, tied tables and Llama 3.1's rotary embedding."""
+    return read(made, "llama")

@@ -1,21 +1,27 @@
-"""Makes a tiny .nemo with random weights through NeMo itself, converts it, and keeps what NeMo computed.
+"""Makes tiny .nemo files with random weights through NeMo itself, converts them, and keeps what NeMo computed.
 
 Run in a process of its own, so that NeMo's global state stays out of the tests':
     python -m tests.recipes.convert.make_checkpoint FOLDER
-Leaves FOLDER/tiny.nemo, FOLDER/hf (converted, through the gate) and FOLDER/reference.pt (NeMo's trace of the probe).
+Leaves, for the Nemotron `tiny` and the Llama `llama`, NAME.nemo, the same weights as training checkpoints cut in every
+way (`make_layouts`), hf-NAME, hf-NAME-tp2, ... (converted, through the gate) and NAME.pt (NeMo's trace of the probe).
 """
 
+import os
+import socket
+import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import OmegaConf
-from sentencepiece import SentencePieceProcessor
 
-from recipes import convert, hf_tokenizer
-from recipes.convert import parity
+from recipes import convert
+from recipes.convert import parity, tokenizers
+from recipes.convert.checkpoint import open_checkpoint
 from recipes.runtime import ground, inference
+from tests.data_prep import hf_tokenizers
 from tests.recipes.tiny_tokenizer import train_tokenizer
 
 SEED = 7
@@ -28,7 +34,7 @@ MODEL: dict[str, Any] = {
     "pipeline_model_parallel_size": 1,
     "encoder_seq_length": MAX_POSITIONS,
     "max_position_embeddings": MAX_POSITIONS,
-    "num_layers": 3,
+    "num_layers": 4,
     "hidden_size": 48,
     "ffn_hidden_size": 144,
     "num_attention_heads": 6,
@@ -58,6 +64,27 @@ MODEL: dict[str, Any] = {
     "data": {"data_prefix": [], "seq_length": MAX_POSITIONS},
     "optim": {"name": "adam", "lr": 1e-3},
 }
+LLAMA = {
+    **MODEL,
+    "max_position_embeddings": 131_072,
+    "normalization": "rmsnorm",
+    "activation": "fast-swiglu",
+    "rotary_percentage": 1.0,
+    "rotary_base": 500_000,
+    "scale_positional_embedding": True,
+    "share_embeddings_and_output_weights": True,
+}
+CONVERSIONS = {
+    "tiny": ["gate=whole"],
+    "tiny-tp2": ["gate=layers"],
+    "tiny-tp2-by-layer": ["gate=layers"],
+    "tiny-pp2": ["gate=whole"],
+    "llama": ["gate=layers"],
+    "llama-tp2": ["gate=whole"],
+    "llama-tp2-by-layer": ["gate=whole"],
+    "llama-pp2": ["gate=layers"],
+}
+"""What is converted, and which form of the gate it goes through."""
 
 
 def main(folder: Path) -> None:
@@ -65,15 +92,47 @@ def main(folder: Path) -> None:
     ground.quiet_nemo()
     model = folder / "tokenizer.model"
     model.write_bytes(train_tokenizer())
-    save_nemo(folder / "tiny.nemo", model)
-    convert.main([], [f"model={folder / 'tiny.nemo'}", f"output={folder / 'hf'}"], dry_run=False)
-    tokenizer = hf_tokenizer.build(model.read_bytes(), max_length=MAX_POSITIONS, where="")
-    sequences = parity.probe(tokenizer, SentencePieceProcessor(model_file=str(model)), MAX_POSITIONS)
-    reference = inference.nemo_trace(folder / "tiny.nemo", sequences)
-    torch.save({"reference": reference, "sequences": sequences}, folder / "reference.pt")
+    save_nemo(folder / "tiny.nemo", sentencepiece(model))
+    words = hf_tokenizers.save(hf_tokenizers.byte_level(), folder / "words")
+    hugging_face = {"library": "huggingface", "type": str(words), "model": str(words / "tokenizer.json")}
+    save_nemo(folder / "llama.nemo", {**hugging_face, "use_fast": True}, LLAMA)
+    cut(folder / "tiny.nemo", folder / "llama.nemo")
+    for name, settings in CONVERSIONS.items():
+        source = folder / name if (folder / name / ".metadata").is_file() else folder / f"{name}.nemo"
+        convert.main([], [f"model={source}", f"output={folder / f'hf-{name}'}", *settings], dry_run=False)
+    for name in ("tiny", "llama"):
+        source = open_checkpoint(folder / f"{name}.nemo")
+        found = tokenizers.find(source, None)
+        sequences = [found.encode(text)[:MAX_POSITIONS] for text in parity.TEXTS]
+        trace = inference.nemo_trace(folder / f"{name}.nemo", sequences)
+        torch.save({"reference": trace, "sequences": sequences}, folder / f"{name}.pt")
 
 
-def save_nemo(path: Path, tokenizer: Path) -> None:
+def sentencepiece(model: Path) -> dict[str, Any]:
+    """The `tokenizer` section of a tokenizer.model."""
+    return {"library": "sentencepiece", "type": None, "model": str(model), "sentencepiece_legacy": False}
+
+
+def cut(*archives: Path) -> None:
+    """The weights of each .nemo as two ranks save them."""
+    for archive in archives:
+        with tarfile.open(archive) as tar:
+            tar.extractall(archive.with_suffix(""), filter="data")
+    words = [
+        sys.executable,
+        "-m",
+        "tests.recipes.convert.make_layouts",
+        *(str(each.with_suffix("")) for each in archives),
+    ]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    ranks = [subprocess.Popen(words, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in (0, 1)]
+    assert [rank.wait() for rank in ranks] == [0, 0]
+
+
+def save_nemo(path: Path, tokenizer: dict[str, Any], settings: dict[str, Any] = MODEL) -> None:
     """Random weights, norms included: a mistake with a norm of zeros would not show."""
     from lightning.pytorch import Trainer
     from nemo.collections.nlp.models.language_modeling.megatron_gpt_model import MegatronGPTModel
@@ -83,15 +142,14 @@ def save_nemo(path: Path, tokenizer: Path) -> None:
         strategy=NLPDDPStrategy(), accelerator="cpu", devices=1, precision="32-true", logger=False,
         enable_checkpointing=False, enable_progress_bar=False,
     )  # fmt: skip
-    sentencepiece = {"library": "sentencepiece", "type": None, "model": str(tokenizer), "sentencepiece_legacy": False}
-    model = MegatronGPTModel(OmegaConf.create({**MODEL, "tokenizer": sentencepiece}), trainer)
+    model = MegatronGPTModel(OmegaConf.create({**settings, "tokenizer": tokenizer}), trainer)
     trainer.strategy.launcher.launch(lambda: None, trainer=trainer)
     trainer.strategy.setup_environment()
     torch.manual_seed(SEED)
     with torch.no_grad():
         for name, parameter in model.model.named_parameters():
             if "norm" in name:
-                parameter.normal_(std=0.3)
+                parameter.normal_(mean=float(settings["normalization"] == "rmsnorm"), std=0.3)
     NLPSaveRestoreConnector().save_to(model, str(path))
 
 

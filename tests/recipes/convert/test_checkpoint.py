@@ -19,7 +19,10 @@ from torch.distributed.checkpoint.metadata import (
 )
 
 from data_prep.errors import DataError, UsageError
-from recipes.convert.checkpoint import EMBEDDING, open_checkpoint
+from recipes.convert.architectures.tensors import EMBEDDING
+from recipes.convert.checkpoint import open_checkpoint
+from recipes.convert.tokenizers import sentencepiece_model
+from tests.recipes.convert.reading import read_tensor
 
 TOKENIZER = {"library": "sentencepiece", "model": "nemo:abc_tokenizer.model"}
 Pieces = dict[tuple[int, ...], torch.Tensor]
@@ -40,7 +43,7 @@ def write_nemo(path: Path, tensors: dict[str, Pieces], *, config: dict | None = 
         files[file] = b""
         for at, chunk in pieces.items():
             record = io.BytesIO()
-            torch.save(chunk, record)
+            torch.save(chunk.contiguous(), record)
             info = _StorageInfo(file, len(files[file]), len(record.getvalue()))
             storage[MetadataIndex(name, torch.Size(at))] = info
             files[file] += record.getvalue()
@@ -75,9 +78,9 @@ def test_tensor_parallel_chunks_are_joined_along_rows_and_columns(path):
     source = open_checkpoint(
         write_nemo(path, {f"model.{EMBEDDING}": rows, "model.decoder.layers.mlp.linear_fc2.weight": columns})
     )
-    assert torch.equal(source.read(EMBEDDING), TABLE)
-    assert torch.equal(source.read("decoder.layers.0.mlp.linear_fc2.weight"), STACK[0])
-    assert torch.equal(source.read("decoder.layers.1.mlp.linear_fc2.weight"), STACK[1])
+    assert torch.equal(read_tensor(source, EMBEDDING), TABLE)
+    assert torch.equal(read_tensor(source, "decoder.layers.0.mlp.linear_fc2.weight"), STACK[0])
+    assert torch.equal(read_tensor(source, "decoder.layers.1.mlp.linear_fc2.weight"), STACK[1])
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_every_layout_gives_one_tensor_a_layer(path, layout, prefix):
     tensors = {f"{prefix}{name}": pieces for name, pieces in {EMBEDDING: {(0, 0): TABLE}, **layout}.items()}
     source = open_checkpoint(write_nemo(path, tensors))
     assert set(source.tensors) == {EMBEDDING, "decoder.layers.0.mlp.w", "decoder.layers.1.mlp.w"}
-    assert all(torch.equal(source.read(f"decoder.layers.{layer}.mlp.w"), STACK[layer]) for layer in (0, 1))
+    assert all(torch.equal(read_tensor(source, f"decoder.layers.{layer}.mlp.w"), STACK[layer]) for layer in (0, 1))
 
 
 def test_optimizer_states_are_left_out(path):
@@ -104,7 +107,7 @@ def test_optimizer_states_are_left_out(path):
 
 def test_dtype_is_kept(path):
     source = open_checkpoint(write_nemo(path, {EMBEDDING: {(0, 0): TABLE.bfloat16()}}))
-    assert source.read(EMBEDDING).dtype == source.tensors[EMBEDDING].dtype == torch.bfloat16
+    assert read_tensor(source, EMBEDDING).dtype == torch.bfloat16
 
 
 class Malicious:
@@ -132,25 +135,26 @@ def test_missing_chunks_are_noticed(path):
 def test_a_file_that_was_cut_off_is_noticed(path):
     write_nemo(path, EMBEDDED)
     whole = open_checkpoint(path)
-    path.write_bytes(path.read_bytes()[: whole.members["model_weights/__0_0.distcp"][0] + 100])
+    path.write_bytes(path.read_bytes()[: whole.files["__0_0.distcp"].start + 100])
     with pytest.raises((DataError, UsageError), match=r"damaged|not an uncompressed tar"):
-        open_checkpoint(path).read(EMBEDDING)
+        read_tensor(open_checkpoint(path), EMBEDDING)
 
 
 def test_damaged_bytes_of_a_tensor_are_noticed(path):
     write_nemo(path, EMBEDDED)
-    start, size = open_checkpoint(path).members["model_weights/__0_0.distcp"]
+    member = open_checkpoint(path).files["__0_0.distcp"]
+    start, size = member.start, member.size
     content = bytearray(path.read_bytes())
     content[start : start + size] = bytes(size)
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"damaged: .*word_embeddings.weight cannot be read"):
-        open_checkpoint(path).read(EMBEDDING)
+        read_tensor(open_checkpoint(path), EMBEDDING)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("absent.nemo", None, "there is no such .nemo file"),
+        ("absent.nemo", None, "there is no such checkpoint"),
         ("text.nemo", b"weights", "not an uncompressed tar"),
     ],
 )
@@ -176,18 +180,18 @@ def test_a_checkpoint_of_no_language_model_is_refused(path):
 
 
 def test_the_tokenizer_comes_out_of_the_archive(path):
-    assert open_checkpoint(write_nemo(path, EMBEDDED)).tokenizer_model() == b"pieces"
+    assert sentencepiece_model(open_checkpoint(write_nemo(path, EMBEDDED))) == b"pieces"
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"library": "huggingface"}, "only plain SentencePiece"),
-        ({"sentencepiece_legacy": True}, "only plain SentencePiece"),
-        ({"model": "/home/me/tokenizer.model"}, "not inside the archive"),
-        ({"model": None}, "not inside the archive: no tokenizer.model"),
+        ({"library": "huggingface"}, "not plain SentencePiece"),
+        ({"sentencepiece_legacy": True}, "not plain SentencePiece"),
+        ({"model": "/home/me/tokenizer.model"}, "neither in the checkpoint nor where"),
+        ({"model": None}, "neither in the checkpoint nor .*: no tokenizer.model"),
     ],
 )
 def test_other_tokenizers_are_refused(path, change, message):
     with pytest.raises(UsageError, match=message):
-        open_checkpoint(write_nemo(path, EMBEDDED, config={"tokenizer": {**TOKENIZER, **change}})).tokenizer_model()
+        sentencepiece_model(open_checkpoint(write_nemo(path, EMBEDDED, config={"tokenizer": {**TOKENIZER, **change}})))

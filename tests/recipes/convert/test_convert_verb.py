@@ -3,8 +3,11 @@
 import errno
 import io
 import json
+import resource
 import shutil
 import tarfile
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,9 +17,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from data_prep.errors import DataError, LangadaptError, UsageError
 from data_prep.files import sha256_file
 from recipes import cli, convert
-from recipes.convert import checkpoint, hf_folder, nemotron
+from recipes.convert import safetensors_file
+from recipes.convert.architectures import tensors
 from recipes.convert.parity import ParityFailed
-from recipes.runtime import ground, inference
+from recipes.runtime import ground, reference
 
 
 @pytest.fixture
@@ -130,18 +134,26 @@ def test_a_folder_of_something_else_is_not_overwritten(tiny, output):
     assert (output / "thesis.txt").exists()
 
 
+def cut_in_three(monkeypatch):
+    """All query rows of the fused weight first, then keys, then values: right only for a single group."""
+    plan_rows = tensors._query_key_value
+    rows = {"q": (0, 96), "k": (96, 32), "v": (128, 32)}
+
+    def wrong(shape, ours, source):
+        for tensor in plan_rows(shape, ours, source):
+            yield replace(tensor, rows=(rows[tensor.name.removeprefix(ours)[0]],))
+
+    monkeypatch.setattr(tensors, "_query_key_value", wrong)
+
+
 def test_a_failed_gate_leaves_nothing(tiny, output, monkeypatch):
     """The real gate against the trace NeMo left, with the query-key-value weight cut in three."""
     monkeypatch.setattr(ground, "prepare", lambda: None)
     monkeypatch.setattr(ground, "quiet_nemo", lambda: None)
-    monkeypatch.setattr(inference, "nemo_trace", lambda _path, _sequences: tiny.reference)
+    monkeypatch.setattr(reference, "trace", lambda _weights, _sequences: tiny.reference)
     assert run(tiny.nemo, output) == 0
     shutil.rmtree(output)
-    rows = {"query": slice(0, 96), "key": slice(96, 128), "value": slice(128, 160)}
-    take = nemotron.take
-    monkeypatch.setattr(
-        nemotron, "take", lambda part, fused, shape: fused[rows[part]] if part in rows else take(part, fused, shape)
-    )
+    cut_in_three(monkeypatch)
     with pytest.raises(ParityFailed, match="first in: layer 0") as raised:
         run(tiny.nemo, output)
     assert raised.value.exit_code == 1
@@ -153,18 +165,41 @@ def test_the_environment_is_checked_before_anything_is_written(tiny, output, mon
         raise ground.EnvironmentMismatch("The NeMo set is not the pinned one")
 
     monkeypatch.setattr(ground, "prepare", refuse)
-    monkeypatch.setattr(hf_folder, "write_weights", pytest.fail)
+    monkeypatch.setattr(safetensors_file, "write_shard", pytest.fail)
     with pytest.raises(LangadaptError, match="not the pinned one"):
         run(tiny.nemo, output)
     assert left_behind(output) == []
 
 
-def test_a_full_disk_leaves_nothing(tiny, output, monkeypatch):
-    def fail(*_arguments):
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.fixture
+def limited():
+    """Lets no file grow beyond some bytes, as a quota does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    monkeypatch.setattr(hf_folder, "write_weights", fail)
-    with pytest.raises(LangadaptError, match="No space left on device"):
+
+def test_a_full_disk_leaves_nothing(tiny, output, limited):
+    limited(300_000)
+    with pytest.raises(LangadaptError, match="cannot write any more: File too large"):
+        run(tiny.nemo, output, "parity=false")
+    assert left_behind(output) == []
+
+
+def test_a_disk_too_small_is_seen_before_anything_is_written(tiny, output, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=700_000))
+    monkeypatch.setattr(safetensors_file, "write_shard", pytest.fail)
+    with pytest.raises(LangadaptError, match=r"takes 0\.0 GB"):
+        run(tiny.nemo, output, "parity=false")
+    assert left_behind(output) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tiny, output, monkeypatch):
+    def fail(*_arguments):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(safetensors_file, "write_shard", fail)
+    with pytest.raises(LangadaptError, match=r"cannot write the converted model: .*Input/output error"):
         run(tiny.nemo, output, "parity=false")
     assert left_behind(output) == []
 
@@ -183,7 +218,7 @@ def test_damaged_weights_leave_nothing(tiny, output, tmp_path):
 
 def test_dry_run_checks_and_writes_nothing(tiny, output, capsys):
     assert run(tiny.nemo, output, dry_run=True) == 0
-    assert "3 layers of 48, 1000 tokens" in capsys.readouterr().out
+    assert "4 layers of 48, 1000 tokens" in capsys.readouterr().out
     assert left_behind(output) == []
 
 
@@ -191,7 +226,7 @@ def test_dry_run_checks_and_writes_nothing(tiny, output, capsys):
     ("changes", "message"),
     [
         ({"activation": "gelu"}, "not a Nemotron model: activation=gelu"),
-        ({"num_layers": 4}, r"decoder\.layers\.3\..* is missing"),
+        ({"num_layers": 5}, r"decoder\.layers\.4\..* is missing"),
         ({"ffn_hidden_size": 96}, r"linear_fc1.weight has shape \[144, 48\], expected \[96, 48\]"),
     ],
 )
@@ -210,17 +245,12 @@ def test_a_checkpoint_without_its_tokenizer_is_refused(tiny, output, tmp_path):
         tmp_path / "bare.nemo",
         lambda name, content: None if name.endswith("tokenizer.model") else content,
     )
-    with pytest.raises(UsageError, match="the tokenizer is not inside the archive"):
+    with pytest.raises(UsageError, match="the tokenizer is neither in the checkpoint nor"):
         run(bare, output)
 
 
 def test_usage_errors_have_exit_code_2_and_no_stack_trace(tmp_path, capsys):
     assert cli.main(["convert", "to-hf", f"model={tmp_path / 'no.nemo'}", "output=x"]) == 2
-    assert "there is no such .nemo file" in capsys.readouterr().err
+    assert "there is no such checkpoint" in capsys.readouterr().err
     assert cli.main(["convert", "to-hf", "modle=a.nemo", "output=x"]) == 2
     assert "did you mean 'model'?" in capsys.readouterr().err
-
-
-def test_layers_are_read_without_nemo(tiny):
-    source = checkpoint.open_checkpoint(tiny.nemo)
-    assert source.read("decoder.layers.2.mlp.linear_fc1.weight").shape == (144, 48)

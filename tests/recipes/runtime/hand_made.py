@@ -15,7 +15,9 @@ from megatron.core.datasets.utils import get_blend_from_list
 from torch.distributed.checkpoint import FileSystemReader, load
 from transformers import NemotronConfig, NemotronForCausalLM
 
-from recipes.convert import nemotron
+from recipes.convert.architectures import NEMOTRON
+from recipes.convert.architectures.base import nemo_shape
+from recipes.convert.architectures.tensors import hf_tensors
 
 STATES = ("", "optimizer.state.exp_avg.", "optimizer.state.exp_avg_sq.")
 
@@ -40,12 +42,14 @@ def source(tensors: dict[str, torch.Tensor], state: str, name: str) -> torch.Ten
 def model_and_optimizer(checkpoint: Path, model: dict[str, Any], step: int) -> tuple[Any, torch.optim.AdamW]:
     """The model of a checkpoint after `step` updates, and an optimizer with its moments."""
     tensors = read_tensors(checkpoint)
-    shape = nemotron.read_shape(model, tensors["model.embedding.word_embeddings.weight"].shape[0])
-    ours = NemotronForCausalLM(NemotronConfig(**nemotron.hf_config(model, shape, {})))
+    shape = nemo_shape(model, tensors["model.embedding.word_embeddings.weight"].shape[0])
+    ours = NemotronForCausalLM(NemotronConfig(**NEMOTRON.hf_config(model, shape, {})))
     states = [
         {
-            each.name: nemotron.take(each.part, source(tensors, state, each.source), shape)
-            for each in nemotron.plan(shape)
+            each.name: torch.cat(
+                [source(tensors, state, each.source)[first : first + count] for first, count in each.rows]
+            )
+            for each in hf_tensors(NEMOTRON, shape)
         }
         for state in STATES
     ]

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from recipes import run_record
+from data_prep.files import sha256_file
+from recipes import convert, run_record
+from recipes.checkpoints import last
 from tests.conftest import CONFIGS, REPOSITORY, SMALL_MODEL, SMALL_RUN, kill_behind_last_step, weights
 
 pytestmark = pytest.mark.slow
@@ -158,6 +160,13 @@ def test_every_layout_gives_the_losses_of_one_process(
     record = run_record.read(tmp_path)
     assert record.status == "done"
     assert record.layout["tensor"] * record.layout["pipeline"] * record.layout["data"] == 2
+    assert converted(last(tmp_path)[1], tmp_path / "hf-folder") == converted(Path(record.model), tmp_path / "hf-nemo")
+
+
+def converted(model: Path, output: Path) -> str:
+    """SHA-256 of the weights as Hugging Face reads them; the folder of a checkpoint holds optimizer states too."""
+    assert convert.main([], [f"model={model}", f"output={output}", "parity=false"], dry_run=False) == 0
+    return sha256_file(output / "model.safetensors")
 
 
 def test_the_monitor_leaves_the_losses_as_they_are(command, langadapt, tmp_path) -> None:

@@ -7,7 +7,10 @@ import sys
 import torch
 
 from data_prep.layout import REPOSITORY_ROOT
-from recipes.convert.checkpoint import EMBEDDING, open_checkpoint
+from recipes.convert.architectures.tensors import EMBEDDING
+from recipes.convert.checkpoint import open_checkpoint
+from recipes.convert.tokenizers import sentencepiece_model
+from tests.recipes.convert.reading import read_tensor
 from tests.recipes.tiny_tokenizer import train_tokenizer
 
 EXTEND = """
@@ -20,7 +23,7 @@ from tests.recipes.convert import make_checkpoint
 folder = Path(sys.argv[1])
 ground.prepare()
 make_checkpoint.MODEL["share_embeddings_and_output_weights"] = True
-make_checkpoint.save_nemo(folder / "base.nemo", folder / "base.model")
+make_checkpoint.save_nemo(folder / "base.nemo", make_checkpoint.sentencepiece(folder / "base.model"))
 mean = sparse.csr_array(([0.5, 0.5] * 100, ([n // 2 for n in range(200)], [20, 21] * 100)), shape=(100, 1000))
 vocabulary.extend(
     folder / "base.nemo",
@@ -45,8 +48,8 @@ def test_a_shared_table_grows_once_and_is_stored_in_the_type_asked_for(tmp_path)
     base, extended = (open_checkpoint(tmp_path / name) for name in ("base.nemo", "extended.nemo"))
     assert base.tensors.keys() == extended.tensors.keys()
     assert "output_layer.weight" not in base.tensors
-    old, new = base.read(EMBEDDING), extended.read(EMBEDDING)
+    old, new = read_tensor(base, EMBEDDING), read_tensor(extended, EMBEDDING)
     assert new.shape == (1152, old.shape[1])
     assert torch.equal(new[:1000], old[:1000].bfloat16())
     assert torch.equal(new[1000:1100], old[20:22].mean(dim=0).bfloat16().expand(100, -1))
-    assert extended.tokenizer_model() == (tmp_path / "extended.model").read_bytes()
+    assert sentencepiece_model(extended) == (tmp_path / "extended.model").read_bytes()

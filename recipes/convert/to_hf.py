@@ -1,0 +1,304 @@
+"""A NeMo checkpoint to a Hugging Face folder: checks, writes into a hidden folder, proves, then gives it its name."""
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from data_prep import files
+from data_prep.errors import LangadaptError, UsageError
+from data_prep.files import atomic_write, fsync_folder, sha256_file
+from data_prep.receipts import langadapt_version
+from data_prep.settings import load
+from recipes.convert import architectures, certificate, checkpoint, plan, safetensors_file, tokenizers
+from recipes.convert.architectures.base import Architecture, Shape, nemo_shape
+from recipes.convert.certificate import CERTIFICATE, GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
+from recipes.convert.copying import Copier
+from recipes.convert.hashing import FileHash
+from recipes.convert.progress import Progress
+from recipes.convert.safetensors_file import TensorSpec
+from recipes.convert.tokenizers import SourceTokenizer, Written
+
+INDEX = "model.safetensors.index.json"
+DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToHfSettings:
+    """What a conversion to Hugging Face may be told."""
+
+    action: Literal["to-hf"] = "to-hf"
+    model: Path
+    """The .nemo file, or a checkpoint folder of a run."""
+    output: Path
+    """The folder to make; it appears when it is complete."""
+    dtype: Literal["bf16", "fp16", "fp32"] | None = None
+    """Cast the weights; null: as stored."""
+    parity: bool = True
+    """Compare logits with NeMo before the folder appears."""
+    gate: Literal["whole", "layers"] = "whole"
+    """Compare both models at once, or one layer of each at a time where memory is short."""
+    model_config: Path | None = None
+    """Of a folder: a YAML with NeMo's model section, where the run around it has none."""
+    tokenizer: Path | None = None
+    """tokenizer.model, or the folder of a Hugging Face tokenizer, where the checkpoint's is not found."""
+
+
+def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
+    """Converts, or says that it is done already."""
+    settings = load(ToHfSettings, configs, overrides)
+    conversion = Conversion.prepare(settings)
+    if (existing := conversion.find_current()) is not None:
+        print(f"convert: done already, {settings.output}, {certificate.proof(existing)}")
+        return 0
+    if dry_run:
+        print(f"convert: {conversion.describe()}; the checkpoint is sound, nothing was written")
+        return 0
+    made = conversion.run()
+    print(f"convert: {conversion.describe()} -> {settings.output} in {made.seconds:.0f} s, {certificate.proof(made)}")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """A conversion whose input has been checked as far as that is possible without reading the weights."""
+
+    settings: ToHfSettings
+    source: checkpoint.Checkpoint
+    architecture: Architecture
+    shape: Shape
+    tokenizer: SourceTokenizer
+    written: Written
+    """The tokenizer as transformers reads it."""
+    plan: plan.Plan
+    fingerprint: str
+    started: float
+
+    @classmethod
+    def prepare(cls, settings: ToHfSettings) -> "Conversion":
+        """Opens the checkpoint and checks everything that can be checked cheaply.
+
+        Raises:
+            UsageError: The checkpoint, its architecture or its tokenizer cannot be converted.
+            DataError: It is damaged, or tensors are missing.
+        """
+        started = time.monotonic()
+        source = checkpoint.open_checkpoint(settings.model, model_config=settings.model_config)
+        architecture = architectures.of_nemo(source.config, f"{settings.model}: the model config")
+        tokenizer = tokenizers.find(source, settings.tokenizer)
+        written = tokenizers.write(tokenizer)
+        shape = nemo_shape(source.config, written.length)
+        return cls(
+            settings=settings,
+            source=source,
+            architecture=architecture,
+            shape=shape,
+            tokenizer=tokenizer,
+            written=written,
+            plan=plan.make(source, architecture, shape, DTYPES.get(settings.dtype or "")),
+            fingerprint=source.fingerprint(tokenizer.files),
+            started=started,
+        )
+
+    def describe(self) -> str:
+        """One line for the terminal."""
+        return (
+            f"{self.settings.model.name}: {self.architecture.name}, {self.shape.layers} layers of {self.shape.hidden}, "
+            f"{self.shape.vocabulary} tokens ({plan.padding_rows(self.source, self.shape)} rows of padding left out)"
+        )
+
+    @property
+    def dtype(self) -> str:
+        """Of the weights, as config.json writes it."""
+        return self.plan.specs[0].dtype
+
+    def find_current(self) -> Certificate | None:
+        """The certificate of the finished conversion that `output` holds, if it is of this very checkpoint.
+
+        A conversion without the gate does not count where the gate is asked for: it is made again.
+
+        Raises:
+            UsageError: `output` holds something else.
+        """
+        output = self.settings.output
+        if not output.exists():
+            return None
+        found = certificate.read_certificate(output)
+        if found is None or found.source_fingerprint != self.fingerprint:
+            held = f"a conversion of {found.source}" if found else "something that is no conversion"
+            raise UsageError(
+                f"the output folder exists and holds {held}",
+                where=str(output),
+                why="it would be lost",
+                fix=f"output={output}-2\nor remove {output}",
+            )
+        has_proof = found.max_abs_logit_diff is not None or not self.settings.parity
+        is_same = found.versions.get("langadapt") == langadapt_version() and found.dtype == self.dtype
+        return found if certificate.is_whole(output, found) and has_proof and is_same else None
+
+    def run(self) -> Certificate:
+        """Writes the folder; an error leaves nothing behind, a kill or Ctrl-C what the next start takes over."""
+        if self.settings.parity:
+            _prepare_nemo()
+        output = self.settings.output.absolute()
+        unfinished = output.with_name(f".{output.name}.unfinished")
+        words = {
+            "what": "another conversion is writing this folder",
+            "why": "each would overwrite the other's files",
+            "fix": "wait for it, or output=ELSEWHERE",
+        }
+        with files.lock(output.parent, f".{output.name}.lock", **words):
+            try:
+                made = self._make(unfinished)
+                publish(unfinished, output)
+            except OSError as error:
+                raise LangadaptError(
+                    f"cannot write the converted model: {error}",
+                    where=str(output),
+                    fix="free space, or output=ELSEWHERE",
+                ) from error
+            finally:
+                if not isinstance(sys.exception(), KeyboardInterrupt):
+                    shutil.rmtree(unfinished, ignore_errors=True)
+                output.with_name(f".{output.name}.lock").unlink(missing_ok=True)
+        return made
+
+    def _make(self, folder: Path) -> Certificate:
+        """Everything in the hidden folder."""
+        progress = Progress.take_over(folder, self._key())
+        require_space(folder, self.plan.size - sum(size for _, size in progress.shards.values()))
+        source_hash = FileHash(self.settings.model) if self.settings.model.is_file() else None
+        start = time.monotonic()
+        checksums = self._write_weights(folder, progress)
+        plan.require_written(folder, self.plan, plan.count_source(self.source, self.architecture, self.shape))
+        self._write_settings(folder)
+        source_sha256 = source_hash.result() if source_hash else self.fingerprint
+        seconds = {"write": round(time.monotonic() - start, 1)}
+        figures = self._prove(folder) if self.settings.parity else NOT_CHECKED
+        seconds["prove"] = round(time.monotonic() - start - seconds["write"], 1)
+        progress.forget()
+        return self._certify(folder, checksums, {**figures, "source_sha256": source_sha256, "seconds_by_part": seconds})
+
+    def _key(self) -> str:
+        """What finished files depend on."""
+        words = [self.fingerprint, self.dtype, langadapt_version(), str(safetensors_file.SHARD_BYTES)]
+        return hashlib.sha256("\n".join(words).encode()).hexdigest()
+
+    def _write_weights(self, folder: Path, progress: Progress) -> dict[str, str]:
+        """All safetensors files and their index; returns SHA-256 by file."""
+        shards = safetensors_file.split_shards(self.plan.specs, safetensors_file.SHARD_BYTES)
+        jobs = {spec.name: job for spec, job in zip(self.plan.specs, self.plan.jobs, strict=True)}
+        placed = {}
+        where = str(self.source.path)
+        with self.source.open() as reader:
+            for number, shard in enumerate(shards, 1):
+                name = safetensors_file.shard_name(number, len(shards))
+                placed.update(dict.fromkeys((spec.name for spec in shard), name))
+                if name in progress.shards:
+                    print(f"convert: {name} is there already, from an earlier start", flush=True)
+                    continue
+
+                def write(descriptor: int, spec: TensorSpec, position: int, advance: Callable[[int], None]) -> None:
+                    Copier(reader, descriptor, where, advance).write(jobs[spec.name], position)
+
+                progress.record(name, safetensors_file.write_shard(folder / name, shard, write))
+        if len(shards) > 1:
+            write_json(folder / INDEX, {"metadata": {"total_size": self.plan.size}, "weight_map": placed})
+        return {name: digest for name, (digest, _) in progress.shards.items()}
+
+    def _write_settings(self, folder: Path) -> None:
+        """config.json, generation_config.json and the tokenizer."""
+        ids = self.written.ids
+        stamp = {"transformers_version": version("transformers")}
+        config = self.architecture.hf_config(self.source.config, self.shape, ids)
+        write_json(folder / "config.json", {**config, "torch_dtype": self.dtype, **stamp})
+        write_json(folder / "generation_config.json", {**ids, "eos_token_id": self.written.stops, **stamp})
+        self.written.save(folder)
+
+    def _prove(self, folder: Path) -> dict[str, Any]:
+        """Runs both models over the built-in texts and compares."""
+        from recipes.convert import gate
+
+        stored = self.source.tensors[self.plan.jobs[0].name].dtype
+        return gate.run(
+            self.source,
+            folder,
+            self.tokenizer,
+            mode=self.settings.gate,
+            rounded_to=self.dtype if self.dtype != stored else None,
+            output=self.settings.output,
+        )
+
+    def _certify(self, folder: Path, checksums: Mapping[str, str], facts: Mapping[str, Any]) -> Certificate:
+        names = (*VERSIONS, *GATE_VERSIONS) if self.settings.parity else VERSIONS
+        held = {
+            path.name: {"bytes": path.stat().st_size, "sha256": checksums.get(path.name) or sha256_file(path)}
+            for path in sorted(folder.iterdir())
+        }
+        made = Certificate(
+            source=str(self.settings.model.absolute()),
+            source_fingerprint=self.fingerprint,
+            source_dtype=self.source.tensors[self.plan.jobs[0].name].dtype,
+            dtype=self.dtype,
+            architecture=self.architecture.name,
+            tensors=len(self.plan.tensors),
+            elements=self.plan.elements,
+            source_tensors=len(self.source.tensors),
+            padding_rows=plan.padding_rows(self.source, self.shape),
+            gate=self.settings.gate if self.settings.parity else "",
+            versions=certificate.versions(names),
+            files=held,
+            seconds=round(time.monotonic() - self.started, 1),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            **facts,
+        )
+        write_json(folder / CERTIFICATE, asdict(made))
+        return made
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raises before anything is written where the disk cannot hold it.
+
+    Raises:
+        LangadaptError: It cannot.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise LangadaptError(
+            f"the converted model takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
+            where=str(folder),
+            why="the disk would be full before the model is whole",
+            fix=f"make room (df -h {folder.parent}), or output=ELSEWHERE",
+        )
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes a JSON file, atomically."""
+    with atomic_write(path) as file:
+        file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+
+
+def _prepare_nemo() -> None:
+    """Before anything is written: an environment without NeMo would fail after it."""
+    from recipes.runtime import ground
+
+    ground.prepare()
+    ground.quiet_nemo()
+
+
+def publish(unfinished: Path, output: Path) -> None:
+    """Gives the finished folder its name; an earlier conversion of the same checkpoint makes room."""
+    fsync_folder(unfinished)
+    earlier = output.with_name(f".{output.name}.earlier")
+    if output.exists():
+        output.replace(earlier)
+    unfinished.replace(output)
+    shutil.rmtree(earlier, ignore_errors=True)
+    fsync_folder(output.parent)

@@ -7,7 +7,7 @@
     reading          checkpoint, run_folder, tokenizers; pickles, stored_tensors, records below them
     planning         plan, row_plan
     copying          copying, casts, hashing
-    writing          safetensors_file, progress
+    writing          safetensors_file, progress, output_folder
     proving          gate, parity, hf_model, recipes.runtime.reference
     certifying       certificate
 

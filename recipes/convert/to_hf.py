@@ -1,7 +1,6 @@
 """A NeMo checkpoint to a Hugging Face folder: checks, writes into a hidden folder, proves, then gives it its name."""
 
 import hashlib
-import json
 import shutil
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import Any, Literal
 
 from data_prep import files
 from data_prep.errors import LangadaptError, UsageError
-from data_prep.files import atomic_write, fsync_folder, sha256_file
+from data_prep.files import sha256_file
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
 from recipes.convert import architectures, certificate, checkpoint, plan, safetensors_file, tokenizers
@@ -22,6 +21,7 @@ from recipes.convert.architectures.base import Architecture, Shape, nemo_shape
 from recipes.convert.certificate import CERTIFICATE, GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
 from recipes.convert.copying import Copier
 from recipes.convert.hashing import FileHash
+from recipes.convert.output_folder import publish, require_space, write_json
 from recipes.convert.progress import Progress
 from recipes.convert.safetensors_file import TensorSpec
 from recipes.convert.tokenizers import SourceTokenizer, Written
@@ -263,42 +263,9 @@ class Conversion:
         return made
 
 
-def require_space(folder: Path, needed: int) -> None:
-    """Raises before anything is written where the disk cannot hold it.
-
-    Raises:
-        LangadaptError: It cannot.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise LangadaptError(
-            f"the converted model takes {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
-            where=str(folder),
-            why="the disk would be full before the model is whole",
-            fix=f"make room (df -h {folder.parent}), or output=ELSEWHERE",
-        )
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes a JSON file, atomically."""
-    with atomic_write(path) as file:
-        file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
-
-
 def _prepare_nemo() -> None:
     """Before anything is written: an environment without NeMo would fail after it."""
     from recipes.runtime import ground
 
     ground.prepare()
     ground.quiet_nemo()
-
-
-def publish(unfinished: Path, output: Path) -> None:
-    """Gives the finished folder its name; an earlier conversion of the same checkpoint makes room."""
-    fsync_folder(unfinished)
-    earlier = output.with_name(f".{output.name}.earlier")
-    if output.exists():
-        output.replace(earlier)
-    unfinished.replace(output)
-    shutil.rmtree(earlier, ignore_errors=True)
-    fsync_folder(output.parent)

@@ -30,7 +30,8 @@ from recipes.convert.hf_source import HfSource
 from recipes.convert.hf_weights import Weights
 from recipes.convert.nemo_archive import Output, Plan
 from recipes.convert.nemo_settings import Tokenizer
-from recipes.convert.to_hf import DTYPES, require_space, write_json
+from recipes.convert.output_folder import require_space, write_json
+from recipes.convert.to_hf import DTYPES
 
 
 @dataclass(frozen=True, kw_only=True)

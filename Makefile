@@ -19,7 +19,7 @@ help:
 	@echo "make demo    install, then run the whole recipe at toy size (WORKDIR=$(WORKDIR))"
 	@echo "make test    install, then run the tests; make test-long for those of minutes, kills at random moments among them"
 	@echo "make check   ruff, mypy --strict, formatting"
-	@echo "make bench   time a training step, the start-up and every data stage; make bench-dedup for one"
+	@echo "make bench   time a training step, the start-up and every data stage; make bench-dedup for one, bench-convert (34 GB of disk) by name"
 	@echo "make lmplz   build KenLM's trainer (needs CMake and Boost) for the perplexity model of a large corpus"
 	@echo "make setup   only install"
 
@@ -62,7 +62,7 @@ format: $(STAMP)
 
 BENCHMARKS := $(filter-out __init__ common endpoint marked_run tokenize_inputs,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
-bench: $(addprefix bench-,$(BENCHMARKS))
+bench: $(addprefix bench-,$(filter-out convert,$(BENCHMARKS)))
 
 bench-%: $(STAMP)
 	@$(RUN)/python -m benchmarks.$(subst -,_,$*)

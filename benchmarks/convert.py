@@ -77,12 +77,14 @@ def require_space(folder: Path, needed: int) -> None:
 def run(folder: Path, layers: int, vocabulary: int, repeat: int) -> None:
     """Both directions, and the table."""
     checkpoint, hf, archive = folder / "checkpoint", folder / "hf", folder / "base.nemo"
+    print(common.machine_facts())
     print(f"making a checkpoint of {weight_bytes(layers, vocabulary) / 1e9:.2f} GB in {folder} ...", flush=True)
     write_checkpoint(checkpoint, layers, vocabulary)
     there = measure(
         checkpoint / "model_weights", repeat, ["to-hf", f"model={checkpoint}", f"output={hf}"], hf, folder / "full"
     )
     require_same(hf, folder / "full")
+    print(report("checkpoint -> Hugging Face", there), flush=True)
     shutil.rmtree(folder / "full")
     shutil.rmtree(checkpoint)
     words = ["to-nemo", f"model={hf}", f"output={archive}", f"tokenizer={folder / 'tokenizer.model'}"]
@@ -92,8 +94,6 @@ def run(folder: Path, layers: int, vocabulary: int, repeat: int) -> None:
         "recipes.cli", "convert", "to-hf", f"model={archive}", f"output={folder / 'again'}", "parity=false"
     )
     require_same(hf, folder / "again")
-    print(common.machine_facts())
-    print(report("checkpoint -> Hugging Face", there))
     print(report("Hugging Face -> .nemo", back))
 
 

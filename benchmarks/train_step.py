@@ -29,7 +29,9 @@ from typing import Any
 
 from benchmarks import common
 from recipes import config as configs
-from recipes.convert import nemotron
+from recipes.convert.architectures import NEMOTRON
+from recipes.convert.architectures.base import nemo_shape
+from recipes.convert.architectures.tensors import hf_tensors
 from recipes.runtime import ground
 
 WARM_UP_STEPS = 3
@@ -200,14 +202,18 @@ def rival_step(model: Any, config: Any, batch: dict[str, Any]) -> Step:
 
 def as_transformers(model: Any, config: Any) -> Any:
     """NemotronForCausalLM with the weights of a megatron-core model, by the mapping of `langadapt convert`."""
+    import torch
     from transformers import NemotronConfig, NemotronForCausalLM
 
-    shape = nemotron.read_shape(config.model, VOCABULARY)
+    shape = nemo_shape(config.model, VOCABULARY)
     weights = {stored_name(name): weight.detach() for name, weight in model.named_parameters()}
-    settings = nemotron.hf_config(config.model, shape, {})
+    settings = NEMOTRON.hf_config(config.model, shape, {})
     rival = NemotronForCausalLM._from_config(NemotronConfig(**settings), attn_implementation="sdpa")  # noqa: SLF001
     rival.load_state_dict(
-        {target.name: nemotron.take(target.part, weights[target.source], shape) for target in nemotron.plan(shape)}
+        {
+            tensor.name: torch.cat([weights[tensor.source][first : first + count] for first, count in tensor.rows])
+            for tensor in hf_tensors(NEMOTRON, shape)
+        }
     )
     return rival.train()
 

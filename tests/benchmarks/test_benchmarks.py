@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import common, endpoint, marked_run, romanize, start_up, train_step
+from benchmarks import common, convert, endpoint, marked_run, romanize, start_up, train_step
 from recipes import run_record
 
 
@@ -82,3 +82,13 @@ def test_continued_text_grows_new_words_as_the_given_one_does():
     assert len(set(words)) == len(words)
     assert set(given[0].split()) <= set(words)
     assert sum(map(len, words)) + len(words) >= 400
+
+
+def test_the_shape_converted_is_the_4bs():
+    """4,190,509,056 weights less 399,360 in norms, two bytes each."""
+    assert convert.weight_bytes(layers=32, vocabulary=256_000) == 2 * (4_190_509_056 - 399_360)
+
+
+def test_a_disk_too_small_to_convert_on_is_named_first(tmp_path):
+    with pytest.raises(SystemExit, match=r"needs 1000000\.0 GB in .*--layers 2 --vocabulary 32000"):
+        convert.require_space(tmp_path, 10**15)

@@ -71,6 +71,13 @@ def stop_ids(tokenizer: Any) -> list[int]:
     return [tokenizer.eos_token_id, *([added[TURN_START]] if TURN_START in added else [])]
 
 
+def piece_count(model: bytes, where: str) -> int:
+    """Entries of a SentencePiece model that `build` takes; errors as there."""
+    proto = read_proto(model, where)
+    refuse_inexact(proto, where)
+    return len(proto.pieces)
+
+
 def read_proto(model: bytes, where: str) -> Any:
     """The parsed model file.
 

@@ -24,7 +24,7 @@ from recipes.convert.hashing import FileHash
 from recipes.convert.output_folder import publish, require_space, write_json
 from recipes.convert.progress import Progress
 from recipes.convert.safetensors_file import TensorSpec
-from recipes.convert.tokenizers import SourceTokenizer, Written
+from recipes.convert.tokenizers import SourceTokenizer, Writing
 
 INDEX = "model.safetensors.index.json"
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
@@ -75,8 +75,8 @@ class Conversion:
     architecture: Architecture
     shape: Shape
     tokenizer: SourceTokenizer
-    written: Written
-    """The tokenizer as transformers reads it."""
+    writing: Writing
+    """The tokenizer as transformers reads it, while it is made."""
     plan: plan.Plan
     fingerprint: str
     started: float
@@ -93,15 +93,15 @@ class Conversion:
         source = checkpoint.open_checkpoint(settings.model, model_config=settings.model_config)
         architecture = architectures.of_nemo(source.config, f"{settings.model}: the model config")
         tokenizer = tokenizers.find(source, settings.tokenizer)
-        written = tokenizers.write(tokenizer)
-        shape = nemo_shape(source.config, written.length)
+        writing = tokenizers.Writing(tokenizer)
+        shape = nemo_shape(source.config, writing.length)
         return cls(
             settings=settings,
             source=source,
             architecture=architecture,
             shape=shape,
             tokenizer=tokenizer,
-            written=written,
+            writing=writing,
             plan=plan.make(source, architecture, shape, DTYPES.get(settings.dtype or "")),
             fingerprint=source.fingerprint(tokenizer.files),
             started=started,
@@ -215,12 +215,13 @@ class Conversion:
 
     def _write_settings(self, folder: Path) -> None:
         """config.json, generation_config.json and the tokenizer."""
-        ids = self.written.ids
+        written = self.writing.result()
+        ids = written.ids
         stamp = {"transformers_version": version("transformers")}
         config = self.architecture.hf_config(self.source.config, self.shape, ids)
         write_json(folder / "config.json", {**config, "torch_dtype": self.dtype, **stamp})
-        write_json(folder / "generation_config.json", {**ids, "eos_token_id": self.written.stops, **stamp})
-        self.written.save(folder)
+        write_json(folder / "generation_config.json", {**ids, "eos_token_id": written.stops, **stamp})
+        written.save(folder)
 
     def _prove(self, folder: Path) -> dict[str, Any]:
         """Runs both models over the built-in texts and compares."""

@@ -86,35 +86,41 @@ class Written:
                 file.write(content)
 
 
-def write(source: SourceTokenizer) -> Written:
-    """Loads a tokenizer with transformers and gives its files.
+class Writing:
+    """A tokenizer on its way to transformers' files, in a process of its own while the weights are copied.
 
-    In a process of its own, without torch, unless transformers is loaded here already: 256,000 pieces take 500 MB while
-    they are turned into a tokenizer, which goes back to the system with that process.
+    Without torch, and only where transformers is not loaded already: 256,000 pieces take seconds and 500 MB while they
+    are turned into a tokenizer, which goes back to the system with that process.
 
     Raises:
-        UsageError: It cannot be represented exactly.
+        UsageError: A SentencePiece model cannot be represented exactly.
     """
-    if "transformers" in sys.modules:
-        return _write(source)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=_without_torch) as child:
-        done = child.submit(_refusal_or_written, source).result()
-    if isinstance(done, Written):
-        return done
-    raise UsageError(done[0], where=done[1], why=done[2], fix=done[3])
+
+    def __init__(self, source: SourceTokenizer) -> None:
+        self._pieces: int | None = None
+        if source.is_sentencepiece:
+            self._pieces = hf_tokenizer.piece_count(source.files["tokenizer.model"], source.where)
+        self._here = _write(source) if "transformers" in sys.modules else None
+        if self._here is None:
+            context = multiprocessing.get_context("spawn")
+            self._child = ProcessPoolExecutor(1, mp_context=context, initializer=_without_torch)
+            self._pending = self._child.submit(_write, source)
+
+    @property
+    def length(self) -> int:
+        """Entries of the tokenizer."""
+        return self.result().length if self._pieces is None else self._pieces
+
+    def result(self) -> Written:
+        """The files, waited for."""
+        if self._here is None:
+            self._here = self._pending.result()
+            self._child.shutdown()
+        return self._here
 
 
 def _without_torch() -> None:
     os.environ |= {"USE_TORCH": "0", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}
-
-
-def _refusal_or_written(source: SourceTokenizer) -> Written | tuple[str, str, str, str]:
-    """What `_write` gives, or the parts of its refusal: an exception with keywords does not cross processes."""
-    try:
-        return _write(source)
-    except UsageError as error:
-        return error.what, error.where, error.why, error.fix
 
 
 def _write(source: SourceTokenizer) -> Written:

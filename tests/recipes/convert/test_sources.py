@@ -181,20 +181,20 @@ def test_a_hugging_face_tokenizer_that_has_moved_is_asked_for_and_must_be_the_sa
 def test_a_template_beside_is_put_where_transformers_4_reads_it(llama):
     source = tokenizers.find(open_checkpoint(llama.nemo), None)
     files = {**source.files, "chat_template.jinja": b"{{ messages[0].content }}"}
-    written = tokenizers.write(tokenizers.SourceTokenizer(**{**vars(source), "files": files}))
+    written = tokenizers.Writing(tokenizers.SourceTokenizer(**{**vars(source), "files": files})).result()
     assert json.loads(written.files["tokenizer_config.json"])["chat_template"] == "{{ messages[0].content }}"
     assert written.stops == [0]
 
 
 def test_the_tokenizer_is_made_the_same_in_a_process_of_its_own(tiny, monkeypatch):
-    """As it is wherever transformers is not loaded yet; a refusal crosses over whole."""
+    """As it is wherever transformers is not loaded yet; what cannot be converted is refused before that."""
     source = tokenizers.find(open_checkpoint(tiny.nemo), None)
-    here = tokenizers.write(source)
+    here = tokenizers.Writing(source).result()
     monkeypatch.setattr(tokenizers, "sys", SimpleNamespace(modules={}))
-    assert tokenizers.write(source) == here
+    assert tokenizers.Writing(source).result() == here
     broken = tokenizers.SourceTokenizer(**{**vars(source), "files": {"tokenizer.model": b"no"}, "where": "here"})
     with pytest.raises(UsageError, match="not a SentencePiece model") as raised:
-        tokenizers.write(broken)
+        tokenizers.Writing(broken)
     assert raised.value.where == "here"
 
 

@@ -24,6 +24,7 @@ from data_prep.files import atomic_write
 from recipes import run_record
 
 STOP_FILE = "STOP"
+BY_FILE = f"the file {STOP_FILE}"
 REQUEST_NAME = "record/stop-requested"
 ENDING_NAME = "record/stopped.json"
 SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
@@ -154,7 +155,7 @@ def request(folder: Path) -> str | None:
     path = folder / REQUEST_NAME
     if path.exists():
         return path.read_text(encoding="utf-8") or "a signal"  # empty: its writer has not come that far
-    return f"the file {STOP_FILE}" if stop_file(folder).exists() else None
+    return BY_FILE if stop_file(folder).exists() else None
 
 
 @contextlib.contextmanager

@@ -28,7 +28,8 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     if launch.is_child():
         launch.die_with_parent()
         return train_as_child(stage, curriculum.current(settings, parts))
-    os.environ[stopping.STARTED] = str(time.time())
+    if "SLURM_STEP_ID" not in os.environ or stopping.STARTED not in os.environ:  # a job's script counts from its own
+        os.environ[stopping.STARTED] = str(time.time())
     leads = launch.rank() == 0  # of ranks something else started, one reads and hashes the inputs for all
     if leads:
         for each, files in [(part.settings, part.fragments) for part in parts] or [(settings, configs)]:

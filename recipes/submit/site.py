@@ -27,6 +27,8 @@ class Site:
 
     partition: str = ""
     """By default the site's own default partition."""
+    cpu_partition: str = ""
+    """For work without GPUs: data preparation, blending; by default `partition`."""
     account: str = ""
     qos: str = ""
     time: str = "04:00:00"

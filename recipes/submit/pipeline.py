@@ -16,6 +16,7 @@ from recipes import run_record
 from recipes.plan.cluster import find
 from recipes.submit import slurm, verb
 from recipes.submit.kinds import KINDS, Work, resolve
+from recipes.submit.preflight import preflight
 from recipes.submit.progress import progress
 from recipes.submit.script import Plan, render
 
@@ -86,8 +87,24 @@ def run(configs: list[Path], overrides: list[str], of_cluster: list[str], *, dry
             waits = [each for each in told.before(name) if each in chosen]
             print(f"# ---- {name}{' after ' + ', '.join(waits) if waits else ''}\n{render(plans[name])}")
         return 0
+    _preflight(told, plans, chosen)
+    for name in chosen:
+        for line in preflight(
+            plans[name].work, plans[name].cluster, waits=any(each in chosen for each in told.before(name))
+        ):
+            print(f"pipeline: {name}: {line}")
     _submit_all(told, plans, chosen)
     return 0
+
+
+def _preflight(told: PipelineSettings, plans: Mapping[str, Plan], chosen: Collection[str]) -> None:
+    """Looks at every stage before the first is queued; what stages before it will write is not looked for."""
+    from recipes.submit.preflight import preflight
+
+    for name in chosen:
+        is_behind = any(each in chosen for each in told.before(name))
+        for line in preflight(plans[name].work, plans[name].cluster, waits=is_behind):
+            print(f"pipeline: {name}: {line}")
 
 
 def _submit_all(told: PipelineSettings, plans: Mapping[str, Plan], chosen: Iterable[str]) -> None:

@@ -213,7 +213,7 @@ def all_mounts(container: Container, folders: Iterable[Path]) -> list[Mount]:
 
 
 def _mount(text: str) -> Mount:
-    parts = re.fullmatch(r"(/[^:,]*)(?::(/[^:,]*))?(?::([a-z]+))?", text)
+    parts = re.fullmatch(r"(/[^:,]*)(?::(/[^:,]*))?(?::(ro|rw))?", text)
     if parts is None:
         raise UsageError(
             f"a mount is {text!r}",

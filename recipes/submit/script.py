@@ -20,6 +20,8 @@ SCRIPT_NAME = "job.sbatch"
 WAIT_SECONDS = 1800
 """srun ends what is left so long after the first rank has left well. In NeMo 2.1.0 all ranks but 0 leave while that one
 packs the final .nemo (nlp_overrides.py, save_to: the barrier stands before it); a failing rank ends all at once."""
+NODE_CHECK_MINUTES = 10
+"""A node that hangs is given up then; a check takes some seconds, up to 3 minutes where nodes do not answer."""
 PYTHON_INSIDE = "python"
 """Of a container's image."""
 
@@ -78,8 +80,8 @@ def render(plan: Plan) -> str:
 
 def _values(plan: Plan) -> dict[str, Any]:
     site, work = plan.site, plan.work
-    variables = {**environment(plan.logs, plan.cpus), **site.environment}
-    step = _step(plan, [*variables, "MASTER_ADDR", "MASTER_PORT", "LANGADAPT_STARTED"])
+    variables = _variables(plan)
+    step = ranks_step(plan)
     python = quote(sys.executable)
     inside = PYTHON_INSIDE if step.runtime != "none" else f"{site.venv}/bin/python" if site.venv else sys.executable
     return {
@@ -93,7 +95,8 @@ def _values(plan: Plan) -> dict[str, Any]:
         "script": quote(str(plan.folder / SCRIPT_NAME)),
         "secrets": plan.keys.script_lines() if plan.keys else "",
         "environment": [(name, quote(value)) for name, value in variables.items()],
-        "node_check": None,
+        "node_check": _node_check(plan, step, inside) if work.trains and site.node_check else None,
+        "runtime": step.said,
         "cleanup": _words(step.cleanup),
         "srun": [quote(option) for option in (*srun_options(plan), *step.srun)],
         "rank_command": _words([*step.prefix, inside, "-m", "recipes.cli", *rank_words(plan)]),
@@ -104,14 +107,31 @@ def _values(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _step(plan: Plan, passed: list[str]) -> runtime.Step:
+def _variables(plan: Plan) -> dict[str, str]:
+    return {**environment(plan.logs, plan.cpus), **plan.site.environment}
+
+
+def ranks_step(plan: Plan) -> runtime.Step:
     """How ranks enter their container; the driver of a data preparation calls sbatch, which no image holds."""
     container = plan.site.container
     if plan.work.kind == "data":
-        return runtime.Step(runtime="none")
-    names = [*passed, *(plan.keys.names if plan.keys else ()), "PYTHONPATH"]
+        return runtime.Step(runtime="none", said="runtime: none, the driver of a data preparation calls sbatch itself")
+    of_job = ("MASTER_ADDR", "MASTER_PORT", "LANGADAPT_STARTED", "PYTHONPATH")
+    names = [*_variables(plan), *of_job, *(plan.keys.names if plan.keys else ())]
     folders = [Path.cwd(), REPOSITORY_ROOT, plan.work.folder]
     return runtime.step(container, run_folder=plan.work.folder, folders=folders, passed=names, on_gpus=plan.on_gpus)
+
+
+def _node_check(plan: Plan, step: runtime.Step, inside: str) -> dict[str, str]:
+    """Words of the two halves of `recipes.submit.node_check`: in every node's environment of the ranks, and here."""
+    gpus = plan.work.gpus_per_node if plan.on_gpus else 0
+    about = [str(plan.folder), f"--gpus={gpus}", f"--gpu-type={plan.site.gpu_type}"]
+    program = ["-m", "recipes.submit.node_check"]
+    return {
+        "srun": _words([f"--time={NODE_CHECK_MINUTES}", f"--cpus-per-task={plan.cpus}", "--export=ALL", *step.srun]),
+        "look": _words([*step.prefix, inside, *program, "look", *about]),
+        "judge": _words([sys.executable, *program, "judge", str(plan.folder)]),
+    }
 
 
 def rank_words(plan: Plan) -> list[str]:

@@ -26,7 +26,7 @@ from recipes.submit import record, secrets, slurm
 from recipes.submit.kinds import Work, resolve
 from recipes.submit.progress import progress
 from recipes.submit.record import Submission
-from recipes.submit.script import SCRIPT_NAME, Plan, render
+from recipes.submit.script import SCRIPT_NAME, Plan, ranks_step, render
 
 VERSIONS = ("langadapt", "torch", "nemo-toolkit", "megatron-core", "nemo-aligner", "transformers", "datatrove")
 
@@ -66,6 +66,10 @@ def main(configs: list[Path], overrides: list[str], *, dry_run: bool) -> int:
     if dry_run:
         print(render(plan), end="")
         return 0
+    from recipes.submit.preflight import preflight  # which reads with the modules of every stage
+
+    for line in [*preflight(work, cluster), ranks_step(plan).said]:
+        print(f"submit: {line}")
     print(f"submit: {work.kind} is job {submit(plan)}; its logs: {plan.logs}")
     return 0
 

@@ -20,9 +20,9 @@ QUICK = (
     "slurm.stop_seconds=240",
     "slurm.signal_seconds=60",
     "slurm.cpus_per_task=1",
+    "slurm.node_check=false",
     "slurm.max_tries_without_progress=2",
 )
-FOREVER = 10_000
 
 
 @dataclass

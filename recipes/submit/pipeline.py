@@ -16,7 +16,6 @@ from recipes import run_record
 from recipes.plan.cluster import find
 from recipes.submit import slurm, verb
 from recipes.submit.kinds import KINDS, Work, resolve
-from recipes.submit.preflight import preflight
 from recipes.submit.progress import progress
 from recipes.submit.script import Plan, render
 
@@ -88,11 +87,6 @@ def run(configs: list[Path], overrides: list[str], of_cluster: list[str], *, dry
             print(f"# ---- {name}{' after ' + ', '.join(waits) if waits else ''}\n{render(plans[name])}")
         return 0
     _preflight(told, plans, chosen)
-    for name in chosen:
-        for line in preflight(
-            plans[name].work, plans[name].cluster, waits=any(each in chosen for each in told.before(name))
-        ):
-            print(f"pipeline: {name}: {line}")
     _submit_all(told, plans, chosen)
     return 0
 

@@ -222,7 +222,8 @@ def test_the_last_task_of_an_array_requeues_itself_alone(
 
 
 def test_squeue_without_an_answer_stops_the_submit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "none.conf"))
+    (tmp_path / "slurm.conf").write_text("ClusterName=unreadable and more\n")
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
     with pytest.raises(Exception, match="squeue does not answer") as error:
         slurm.queued("any")
     assert "fight with the first over its folder" in str(error.value)

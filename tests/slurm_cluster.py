@@ -66,7 +66,7 @@ _PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue")
 needs_slurm = pytest.mark.skipif(
     any(shutil.which(name, path=f"{os.environ['PATH']}:{_DAEMONS}") is None for name in _PROGRAMS)
     and not os.environ.get("REQUIRE_SLURM"),
-    reason="Slurm is not installed: apt-get install slurmctld slurmd slurm-client (REQUIRE_SLURM=1 makes this a failure)",
+    reason="Slurm is not installed: apt-get install slurmctld slurmd slurm-client (REQUIRE_SLURM=1: fail instead)",
 )
 
 
@@ -113,27 +113,25 @@ class SlurmCluster:
         """Kills a node's daemon and everything that runs on it, as a power cut does."""
         self.daemons[name].kill()
         self.daemons[name].wait()
-        for process in self._processes_of(name):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        self.end_steps(name)
         for left in (self.folder / "spool" / name).glob(f"{name}_*"):
             left.unlink()
 
-    def _processes_of(self, name: str) -> list[psutil.Process]:
-        found = []
+    def end_steps(self, name: str = "") -> None:
+        """Kills what runs on a node, or on all of them; left behind it would report to the next controller."""
         for process in psutil.process_iter(["name"]):
             with contextlib.suppress(psutil.Error):
-                if process.info["name"] == "slurmstepd":
-                    sockets = [str(each.laddr) for each in process.net_connections("unix")]
-                    is_here = any(each.startswith(f"{self.folder}/spool/{name}/") for each in sockets)
-                else:
-                    said = process.environ()
-                    is_here = said.get("SLURMD_NODENAME") == name and said.get("SLURM_CONF") == str(
-                        self.folder / "slurm.conf"
-                    )
-                if is_here and process.pid != os.getpid():
-                    found.append(process)
-        return found
+                if self._is_on(process, name):
+                    process.kill()
+
+    def _is_on(self, process: psutil.Process, name: str) -> bool:
+        """Whether a process is a task of a node, or a step of one, which its socket in the node's spool tells."""
+        if process.info["name"] == "slurmstepd":
+            spool = f"{self.folder}/spool/{name}/" if name else f"{self.folder}/spool/"
+            return any(str(each.laddr).startswith(spool) for each in process.net_connections("unix"))
+        said = process.environ()
+        is_ours = said.get("SLURM_CONF") == self.environment["SLURM_CONF"]
+        return is_ours and "SLURMD_NODENAME" in said and name in ("", said["SLURMD_NODENAME"])
 
 
 @contextlib.contextmanager
@@ -183,12 +181,14 @@ def cluster(
             made.start(name)
         _wait_until_idle(made)
         yield made
-        made.ask("scancel", "--full", f"--user={_user()}")
     finally:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            made.ask("scancel", "--full", f"--user={_user()}")
         for process in made.daemons.values():
             process.terminate()
         for process in made.daemons.values():
             _stop(process)
+        made.end_steps()
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
@@ -204,7 +204,7 @@ def _user() -> str:
 
 def _free_ports(count: int) -> int:
     """The first of some ports in a row that nothing listens on."""
-    for first in range(21000, 30000, count):
+    for first in range(21000 + os.getpid() % 5000, 30000, count):
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(first, first + count):

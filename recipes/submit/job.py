@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from data_prep.errors import LangadaptError
 from recipes import run_record, stopping
-from recipes.submit import record, secrets, slurm
+from recipes.submit import record, secrets, slurm, watchdog
 from recipes.submit.kinds import KINDS
 from recipes.submit.progress import Progress, current, note_done, progress
 from recipes.submit.record import Submission
@@ -21,7 +21,6 @@ from recipes.submit.requeue import Outcome, decide, tries_without_progress
 from recipes.submit.summary import Failure, exits, first_failure
 
 START, ENDED, DONE_ALREADY, AGAIN = 0, 1, 10, 75
-STEP_NAME = "ranks"
 GRACE = 2 / 3
 """Of the time between Slurm's warning and its kill, what the ranks get for their checkpoint; the rest is for `end`."""
 MOST_LOGS = 256
@@ -52,7 +51,7 @@ def stop(folder: Path, _argument: str) -> int:
         _say("Slurm's warning before the time limit: the run is asked to stop")
         stopping.request_stop(current(Path(submission.run)), "Slurm's warning before the time limit")
         time.sleep(submission.signal_seconds * GRACE)
-    if step := slurm.step_called(STEP_NAME, slurm.job_id()):
+    if step := slurm.step_called(slurm.RANKS, slurm.job_id()):
         _say(f"step {step} is cancelled: the time limit is near")
         slurm.cancel(step)
     return 0
@@ -135,6 +134,7 @@ def _failure(folder: Path, start: int) -> Failure:
     """The first cause of this start's end."""
     sizes = record.starts(folder)[-1]["logs"]
     if reason := record.hang(folder, start):
+        watchdog.collect(folder)
         return Failure(kind="hang", text=reason)
     job_log = record.log_text(folder / "log" / "job.log", sizes)
     logs = {int(path.stem.removeprefix("rank-")): path for path in sorted((folder / "log").glob("rank-*.log"))}

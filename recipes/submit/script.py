@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from data_prep.layout import REPOSITORY_ROOT
 from recipes.plan.cluster import Cluster
-from recipes.submit import runtime, secrets
+from recipes.submit import runtime, secrets, slurm
 from recipes.submit.environment import environment
 from recipes.submit.kinds import Work
 from recipes.submit.site import Site, seconds
@@ -95,11 +95,12 @@ def _values(plan: Plan) -> dict[str, Any]:
         "script": quote(str(plan.folder / SCRIPT_NAME)),
         "secrets": plan.keys.script_lines() if plan.keys else "",
         "environment": [(name, quote(value)) for name, value in variables.items()],
-        "node_check": _node_check(plan, step, inside) if work.trains else None,
+        "node_check": _node_check(plan, step, inside) if work.trains and site.node_check else None,
         "runtime": step.said,
         "cleanup": _words(step.cleanup),
         "srun": [quote(option) for option in (*srun_options(plan), *step.srun)],
         "rank_command": _words([*step.prefix, inside, "-m", "recipes.cli", *rank_words(plan)]),
+        "ranks": slurm.RANKS,
         "watchdog": work.trains and site.hang_minutes > 0,
         "chain": site.requeue == "chain",
         "requeue": site.requeue is True,

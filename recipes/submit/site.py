@@ -52,6 +52,8 @@ class Site:
     """Before the limit: the run ends itself with a checkpoint (exp_manager.max_time_per_run)."""
     signal_seconds: int = 300
     """Before the limit: Slurm's warning, should the run still be going."""
+    node_check: bool = True
+    """Look at every node before the ranks start (`recipes.submit.node_check`)."""
     hang_minutes: float = 30.0
     """Without a new step, stacks are written and the step is cancelled; 0: no watchdog."""
     setup: tuple[str, ...] = ()

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from data_prep.errors import LangadaptError
 
+RANKS = "ranks"
+"""Name of the step that trains, among those of a job."""
+
 
 class SbatchRefused(LangadaptError):
     """Slurm does not take the job as it is."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from recipes import run_record
 from recipes.submit import record, slurm
-from recipes.submit.job import STEP_NAME
 
 STACK_SECONDS = 10.0
 """For a rank to print; the step is then cancelled, should SIGABRT not have ended it."""
@@ -25,7 +24,7 @@ def main(folder: Path) -> None:
     submission = record.read(folder)
     limit, began, job = submission.hang_minutes * 60, time.time(), slurm.job_id()
     time.sleep(min(limit, 60) / 4)
-    while step := slurm.step_called(STEP_NAME, job):
+    while step := slurm.step_called(slurm.RANKS, job):
         idle = time.time() - max(began, newest_step(Path(submission.run)))
         if idle >= limit:
             end_hung(folder, step, idle)
@@ -40,26 +39,25 @@ def newest_step(run: Path) -> float:
 
 
 def end_hung(folder: Path, step: str, idle: float) -> None:
-    """Has the stacks written, cancels the step and says so."""
+    """Says so, has the ranks print their stacks, and cancels the step; `collect` is for when they are gone."""
     start = len(record.starts(folder))
-    stacks = folder / STACKS.format(start=start)
-    reason = f"no new step for {idle / 60:.1f} minutes; the stacks of the ranks are in {stacks}"
+    reason = f"no new step for {idle / 60:.1f} minutes; the stacks of the ranks: {folder / STACKS.format(start=start)}"
     print(f"langadapt: {reason}", flush=True)
     record.note_hang(folder, start, reason)
     slurm.signal_step(step, "ABRT")
     time.sleep(STACK_SECONDS)
     slurm.cancel(step)
-    stacks.write_text(collect(folder), encoding="utf-8")
 
 
-def collect(folder: Path) -> str:
-    """What every rank of this start has printed of its stacks."""
-    sizes = record.starts(folder)[-1]["logs"]
+def collect(folder: Path) -> None:
+    """Puts what every rank of this start has printed of its stacks into one file."""
+    starts = record.starts(folder)
+    sizes = starts[-1]["logs"]
     parts = []
     for path in sorted((folder / "log").glob("rank-*.log")):
         _, found, text = record.log_text(path, sizes).rpartition(_BEGIN)
         parts.append(f"== {path.stem}\n{text.strip() if found else 'left no stack'}\n")
-    return "\n".join(parts)
+    (folder / STACKS.format(start=len(starts))).write_text("\n".join(parts), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def begin(folder: Path, _argument: str) -> int:
     """Whether this start of the job has anything to do."""
     submission = record.read(folder)
     run, job = Path(submission.run), slurm.job_id()
-    if _progress(submission).done:
+    if record.starts(folder) and _progress(submission).done:  # the first start lets the verb look at its inputs again
         _finish(submission, folder)
         return DONE_ALREADY
     if reason := record.ended(folder) or _refused(submission, folder, run):

@@ -5,7 +5,7 @@ The same command again submits what is not done: a stage runs unless it is done 
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,8 @@ class PipelineSettings:
     folder: Path
     """For pipeline.json; stages may build their paths on it: ${folder}."""
     cluster: str = "a100-80gb"
+    values: dict[str, str] = field(default_factory=dict)
+    """Names for what several stages share: ${values.NAME}."""
     stages: dict[str, StageSettings]
 
     def __post_init__(self) -> None:

@@ -107,7 +107,9 @@ def hang(folder: Path, start: int) -> str | None:
 
 
 def log_text(path: Path, sizes: dict[str, int], most: int = 1 << 20) -> str:
-    """What this start has added to a log, at most its last MiB."""
+    """What this start has added to a log, at most its last MiB; nothing of one a site's options lead elsewhere."""
+    if not path.exists():
+        return ""
     begin = sizes.get(path.name, 0)
     with path.open("rb") as file:
         file.seek(max(begin, path.stat().st_size - most))

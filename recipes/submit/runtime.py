@@ -7,6 +7,7 @@ srun or scontrol there (NVIDIA/pyxis#31): addresses are worked out by the job sc
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -247,4 +248,5 @@ def _docker(mounts: list[Mount], workdir: str, names: list[str], label: str, *, 
 
 
 def _docker_cleanup(label: str) -> tuple[str, ...]:
-    return ("sh", "-c", 'docker ps --quiet --filter "label=$1" | xargs -r docker kill', "cleanup", label)
+    chosen = shlex.quote(f"label={label}")
+    return ("sh", "-c", f"docker ps --quiet --filter {chosen} | xargs -r docker kill")

@@ -50,7 +50,7 @@ class Handed:
         return (
             f"# Keys ({', '.join(self.names)}) from a file that only you can read; never printed.\n"
             f"[ -r {path} ] || {{ echo the keys of this run are gone, submit it again: {path} >&2; exit 1; }}\n"
-            f'while IFS= read -r line; do export "$line"; done <{path}\n'
+            f'while IFS= read -r line; do export "${{line?}}"; done <{path}\n'
         )
 
     def refuse_in(self, text: str, where: str) -> None:

@@ -149,7 +149,7 @@ def test_docker_gets_what_slurm_says_and_leaves_nothing_running(tmp_path: Path) 
     assert "--env SLURM_PROCID" in words
     assert "--env HF_TOKEN" in words  # by name: its value is in no process list
     assert step.prefix[-1] == "registry.lab/langadapt:1"
-    assert step.cleanup[-1] == f"langadapt.run={tmp_path}"
+    assert f"--filter label=langadapt.run={tmp_path} |" in step.cleanup[-1]
     assert "--gpus" not in steps(container, tmp_path, on_gpus=False).prefix
 
 

@@ -51,7 +51,7 @@ def preflight(work: Work, cluster: Cluster, *, waits: bool = False) -> list[str]
         lambda: _configuration(work, waits=waits or bool(work.absent)),
         lambda: _places(work, cluster),
         lambda: _room(work, cluster),
-        lambda: site_checks.partition([cluster.slurm.partition, cluster.slurm.cpu_partition], work.nodes),
+        lambda: site_checks.partitions(cluster.slurm, work),
         lambda: site_checks.account(cluster.slurm.account),
         lambda: site_checks.image(cluster.slurm),
     ]
@@ -109,10 +109,12 @@ def _training(work: Work, *, waits: bool) -> Found:
         listed = [each for each in listed if not each.reads]
     else:
         stage = importlib.import_module(f"recipes.{work.kind}").STAGE
-        yield from _raised(lambda: stage.check(cfg, has_gpu=work.gpus_per_node > 0))
+        found = list(_raised(lambda: stage.check(cfg, has_gpu=work.gpus_per_node > 0)))
+        yield from found
         if schema == "pretrain":
             yield from _datasets(cfg)
             yield from _draw(cfg, work)
+        listed = listed if found else []  # the verb stops at the first: what else is wrong
     for each in listed:
         yield from _raised(each.run)
     yield from _raised(lambda: stopping.refuse_stop_file(work.folder))
@@ -169,9 +171,16 @@ def _paths(values: Any) -> Iterator[Path]:
     items: Iterable[Any] = values.values() if isinstance(values, dict) else values if isinstance(values, list) else ()
     for value in items:
         if isinstance(value, str) and "/" in value and "\n" not in value:
-            yield from (path for path in (Path(value), Path(f"{value}.bin")) if path.exists())
+            yield from (path for path in (Path(value), Path(f"{value}.bin")) if _is_there(path))
         else:
             yield from _paths(value)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # no path at all: a prompt or a template, longer than a name may be
+        return False
 
 
 def _room(work: Work, cluster: Cluster) -> Found:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_prep.errors import LangadaptError, UsageError
+from recipes.submit.kinds import Work
 from recipes.submit.runtime import WHERE, is_file_image
 from recipes.submit.site import Site
 
@@ -19,8 +20,8 @@ def answer(*command: str) -> list[str] | None:
     return done.stdout.split() if done.returncode == 0 else None
 
 
-def partition(names: list[str], nodes: int) -> Iterator[LangadaptError | str]:
-    """Partitions that do not exist, or have too few nodes."""
+def partitions(site: Site, work: Work) -> Iterator[LangadaptError | str]:
+    """Partitions that do not exist; too few nodes in the one the job goes to."""
     rows = answer("sinfo", "--noheader", "--format=%R,%D")
     if rows is None:
         yield "partitions were not looked at: sinfo does not answer here"
@@ -28,22 +29,22 @@ def partition(names: list[str], nodes: int) -> Iterator[LangadaptError | str]:
     sizes: dict[str, int] = {}
     for name, count in (row.rsplit(",", 1) for row in rows):
         sizes[name] = sizes.get(name, 0) + int(count)
-    for name in filter(None, dict.fromkeys(names)):
-        parts = name.split(",")
-        if unknown := [part for part in parts if part not in sizes]:
+    for key, names in (("partition", site.partition), ("cpu_partition", site.cpu_partition)):
+        if unknown := [name for name in names.split(",") if name and name not in sizes]:
             yield UsageError(
                 f"no partition {', '.join(unknown)}",
-                where="cluster.slurm.partition",
-                fix=f"cluster.slurm.partition= one of {', '.join(sorted(sizes))}",
+                where=f"cluster.slurm.{key}",
+                fix=f"cluster.slurm.{key}= one of {', '.join(sorted(sizes))}",
             )
-        elif max(sizes[part] for part in parts) < nodes:
-            largest = max(parts, key=lambda part: sizes[part])
-            yield UsageError(
-                f"partition {name} has {sizes[largest]} nodes, the job wants {nodes}",
-                where="trainer.num_nodes",
-                why="it would wait for ever",
-                fix=f"trainer.num_nodes={sizes[largest]}\nor another cluster.slurm.partition",
-            )
+    used = site.partition if work.gpus_per_node or not site.cpu_partition else site.cpu_partition
+    largest = max((name for name in used.split(",") if name in sizes), key=lambda name: sizes[name], default="")
+    if largest and sizes[largest] < work.nodes:
+        yield UsageError(
+            f"partition {largest} has {sizes[largest]} nodes, the job wants {work.nodes}",
+            where="trainer.num_nodes",
+            why="it would wait for ever",
+            fix=f"trainer.num_nodes={sizes[largest]}\nor another cluster.slurm.partition",
+        )
 
 
 def account(name: str) -> Iterator[LangadaptError | str]:

@@ -19,14 +19,18 @@ from recipes.submit.site import Container
 
 # Variables of Slurm that tell a rank who it is; docker starts with none of the host's, the others hand all on.
 SLURM_VARIABLES = (
+    "SLURM_JOB_GPUS",
     "SLURM_JOB_ID",
+    "SLURM_JOB_NAME",
     "SLURM_JOB_NODELIST",
     "SLURM_LOCALID",
     "SLURM_NNODES",
     "SLURM_NODEID",
     "SLURM_NTASKS",
+    "SLURM_NTASKS_PER_NODE",
     "SLURM_PROCID",
     "SLURM_RESTART_COUNT",
+    "SLURM_STEP_GPUS",
     "SLURMD_NODENAME",
     "CUDA_VISIBLE_DEVICES",
 )

@@ -10,7 +10,8 @@ import pytest
 from data_prep.errors import LangadaptError
 from recipes.config import NEMO_CONFIGS
 from recipes.plan.cluster import Cluster, find
-from recipes.submit import preflight_slurm
+from recipes.submit import preflight_slurm, verb
+from recipes.submit import slurm as slurm_commands
 from recipes.submit.kinds import Work, resolve
 from recipes.submit.preflight import PreflightFailed, expected, preflight
 from recipes.submit.site import Container
@@ -90,10 +91,26 @@ class TestOnSlurm:
         with pytest.raises(PreflightFailed, match="a global batch of 7 is no multiple of"):
             preflight(work(inputs, "model.global_batch_size=7", "model.micro_batch_size=2"), cluster())
 
-    def test_more_nodes_than_a_partition_has_would_wait_for_ever(self) -> None:
-        (error,) = preflight_slurm.partition([PARTITION], 3)
+    def test_more_nodes_than_its_partition_has_would_wait_for_ever(self, inputs: Inputs) -> None:
+        wide = work(inputs, "trainer.num_nodes=3")
+        (error,) = preflight_slurm.partitions(cluster().slurm, wide)
         assert isinstance(error, LangadaptError)
         assert error.what == "partition cpu has 2 nodes, the job wants 3"
+        elsewhere = cluster("slurm.partition=low", "slurm.cpu_partition=nowhere").slurm
+        (unknown,) = preflight_slurm.partitions(elsewhere, replace(wide, nodes=2))
+        assert isinstance(unknown, LangadaptError)
+        assert unknown.where == "cluster.slurm.cpu_partition"
+
+    def test_nothing_is_written_or_queued_for_a_job_that_would_fail(
+        self, inputs: Inputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = [*inputs.overrides("pretrain"), f"exp_manager.explicit_log_dir={tmp_path}/run"]
+        words += ["action=cpt", "cluster.slurm.partition=gone", "langadapt.draw.max_epochs=100000"]
+        with pytest.raises(PreflightFailed, match="no partition gone"):
+            verb.main([TINY], words, dry_run=False)
+        assert not (tmp_path / "run").exists()
+        assert slurm_commands.queued(verb.job_name(work(inputs, f"exp_manager.explicit_log_dir={tmp_path}/run"))) == []
+        assert capsys.readouterr().out == ""
 
     def test_an_account_is_not_looked_at_where_nothing_keeps_accounts(self) -> None:
         assert list(preflight_slurm.account("labs")) == [
@@ -144,9 +161,13 @@ def test_an_account_that_is_not_the_users_is_refused_with_those_that_are(
     assert error.fix == "cluster.slurm.account= one of hindi, nlp"
 
 
-def test_without_sinfo_partitions_are_said_not_to_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_sinfo_partitions_are_said_not_to_be_looked_at(
+    inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert list(preflight_slurm.partition(["gpu"], 2)) == ["partitions were not looked at: sinfo does not answer here"]
+    assert list(preflight_slurm.partitions(cluster().slurm, work(inputs))) == [
+        "partitions were not looked at: sinfo does not answer here"
+    ]
 
 
 def test_an_image_of_a_registry_is_left_to_the_nodes() -> None:

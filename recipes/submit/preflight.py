@@ -112,8 +112,7 @@ def _training(work: Work, *, waits: bool) -> Found:
         found = list(_raised(lambda: stage.check(cfg, has_gpu=work.gpus_per_node > 0)))
         yield from found
         if schema == "pretrain":
-            yield from _datasets(cfg)
-            yield from _draw(cfg, work)
+            yield from _datasets(cfg) if found else _draw(cfg, work)
         listed = listed if found else []  # the verb stops at the first: what else is wrong
     for each in listed:
         yield from _raised(each.run)

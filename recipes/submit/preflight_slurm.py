@@ -67,8 +67,9 @@ def image(site: Site) -> Iterator[LangadaptError]:
     """A file image that is not there; one of a registry is fetched by the nodes."""
     name = site.container.image
     if name and is_file_image(name) and not (path := Path(name).expanduser().absolute()).exists():
+        build = "apptainer build" if path.suffix == ".sif" else "enroot import -o"
         yield UsageError(
             f"no image {path}",
             where=f"{WHERE}.image",
-            fix=f"build it (docs/container.md): enroot import -o {path} docker://IMAGE, or apptainer build {path} ...",
+            fix=f"{build} {path} docker://REGISTRY/NAME:TAG (launchers/container/README.md)",
         )

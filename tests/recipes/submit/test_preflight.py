@@ -84,6 +84,7 @@ class TestOnSlurm:
             "not mounted in the container",
         ):
             assert message.count(fault) == 1, (fault, message)
+        assert "this is not a whole Megatron token dataset" not in message  # the same fault, seen by a later check
         assert raised.value.exit_code == 2
         assert message.startswith(f"{len([line for line in message.splitlines() if line[:1].isdigit()]) - 1} things")
 

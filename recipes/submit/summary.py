@@ -63,8 +63,7 @@ class Failure:
     @property
     def headline(self) -> str:
         """One line: rank, node, and the last line of a traceback or the first of a message."""
-        lines = self.text.splitlines() or ["no rank left a message"]
-        line = lines[-1].strip() if lines[0].startswith("Traceback") else lines[0]
+        line = _telling(self.text) or "no rank left a message"
         rank = "" if self.rank is None else f"rank {self.rank}{' on ' + self.node if self.node else ''}: "
         return f"{rank}{line} [{self.kind}]"
 
@@ -119,9 +118,15 @@ def _complaints(log: str) -> list[str]:
     return (own or texts)[:1]
 
 
+def _telling(text: str) -> str:
+    """The last line of a traceback, or the first of a message, whose further lines give advice."""
+    lines = text.splitlines() or [""]
+    return lines[-1].strip() if lines[0].startswith("Traceback") else lines[0]
+
+
 def _kind(text: str, job_log: str, code: int | None) -> FailureClass:
     for kind, pattern in _CLASSES:
-        if pattern.search(text) or (kind == "memory" and pattern.search(job_log)):
+        if pattern.search(_telling(text)) or (kind == "memory" and pattern.search(job_log)):
             return kind
     if _CONSEQUENCE.search(text):
         return "network"

@@ -90,11 +90,17 @@ def plain_run(
     return PlainRun(folder, verb.make_plan(work, cluster, "a100-80gb"))
 
 
-def until(true: Callable[[], object], *, run: PlainRun, seconds: float = 90) -> None:
-    """Waits for something to become true."""
+def until(true: Callable[[], object], *, run: PlainRun, seconds: float = 120) -> None:
+    """Waits for something to become true of a run."""
+    wait_until(true, lambda: run.said, seconds)
+
+
+def wait_until(true: Callable[[], object], said: Callable[[], str], seconds: float = 300) -> None:
+    """Waits for something to become true; fails with what was said until then."""
     deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline, run.said
+        text = said()  # which may itself find that nothing more will come
+        assert time.monotonic() < deadline, text
         time.sleep(0.1)
 
 

@@ -49,6 +49,11 @@ def test_memory_and_cards_have_classes_of_their_own() -> None:
     assert first_failure(killed, {2: "step 1\n"}).headline == "Out Of Memory (task 2 on n1) [memory]"
 
 
+def test_advice_in_a_message_makes_no_class() -> None:
+    log = "error: 1 of 4 tasks ended without a receipt\n  why:   a process was killed: out of memory, a time limit\n"
+    assert first_failure("", {0: log}).kind == "code"
+
+
 def test_a_rank_killed_without_a_word_is_named() -> None:
     found = first_failure("srun: error: gpu-017: tasks 8-15: Killed\n", {8: "", 9: ""})
     assert (found.kind, found.text) == ("killed", "Killed (task 8 on gpu-017)")

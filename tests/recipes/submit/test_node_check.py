@@ -13,12 +13,11 @@ import pytest
 
 from recipes.submit import node_check
 from tests.conftest import REPOSITORY
-from tests.slurm_cluster import missing, running
+from tests.slurm_cluster import needs_slurm, running
 
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount"]
 NO_MOUNTS = subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode != 0
 
-needs_slurm = pytest.mark.skipif(bool(missing()), reason="Slurm is not installed: apt-get install slurmctld slurmd")
 needs_mounts = pytest.mark.skipif(NO_MOUNTS, reason="no user namespaces here: a node cannot have mounts of its own")
 
 

@@ -20,6 +20,7 @@ from recipes.submit.progress import progress
 from recipes.submit.script import Plan, render
 
 PIPELINE_FILE = "pipeline.json"
+_CHAIN = "with requeue=chain no job can wait for a run of several jobs; the same command goes on when it is done"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +74,29 @@ def to_submit(before: Mapping[str, Collection[str]], done: Collection[str]) -> l
     return chosen
 
 
+def to_hold(before: Mapping[str, Collection[str]], chosen: Collection[str], chained: Collection[str]) -> list[str]:
+    """Stages that cannot be queued yet: no job can wait for a run of several jobs, nor for one that is held itself.
+
+    Args:
+        before: What each stage waits for, in order.
+        chosen: Stages to run.
+        chained: Those whose job hands over to a successor instead of being requeued.
+    """
+    held: list[str] = []
+    for name in chosen:
+        if any(each in held or (each in chained and each in chosen) for each in before[name]):
+            held.append(name)
+    return held
+
+
 def run(configs: list[Path], overrides: list[str], of_cluster: list[str], *, dry_run: bool) -> int:
     """Submits what is not done, each stage behind those it waits for."""
     told = settings.load(PipelineSettings, configs, overrides)
     plans = {name: _plan(told, name, of_cluster) for name in told.stages}
     _refuse_unmade(told, plans)
     done = [name for name, plan in plans.items() if _is_done(plan.work)]
-    chosen = to_submit({name: told.before(name) for name in told.stages}, done)
+    before = {name: told.before(name) for name in told.stages}
+    chosen = to_submit(before, done)
     for name in told.stages:
         if name not in chosen:
             print(f"pipeline: {name} is done already in {plans[name].work.folder}")
@@ -89,7 +106,10 @@ def run(configs: list[Path], overrides: list[str], of_cluster: list[str], *, dry
             print(f"# ---- {name}{' after ' + ', '.join(waits) if waits else ''}\n{render(plans[name])}")
         return 0
     _preflight(told, plans, chosen)
-    _submit_all(told, plans, chosen)
+    held = to_hold(before, chosen, [name for name, plan in plans.items() if plan.site.requeue == "chain"])
+    for name in held:
+        print(f"pipeline: {name} is left for the next submit: {_CHAIN}")
+    _submit_all(told, plans, [name for name in chosen if name not in held])
     return 0
 
 
@@ -111,10 +131,6 @@ def _submit_all(told: PipelineSettings, plans: Mapping[str, Plan], chosen: Itera
     for name in chosen:
         plan = plans[name]
         waits = [each for each in told.before(name) if each in jobs]
-        missing = [each for each in told.before(name) if each in chosen and each not in jobs]
-        if missing or (waits and any(plans[each].site.requeue == "chain" for each in waits)):
-            print(f"pipeline: {name} is left for the next submit: {_CHAIN}")
-            continue
         queued = slurm.queued(plan.name)
         jobs[name] = queued[0] if queued else verb.submit(plan, [jobs[each] for each in waits])
         print(f"pipeline: {name} is {'already ' if queued else ''}job {jobs[name]}; its logs: {plan.logs}")
@@ -122,9 +138,6 @@ def _submit_all(told: PipelineSettings, plans: Mapping[str, Plan], chosen: Itera
         with atomic_write(path) as file:
             file.write(json.dumps(entries, ensure_ascii=False, indent=2).encode() + b"\n")
     print(f"pipeline: {path}")
-
-
-_CHAIN = "with requeue=chain no job can wait for a run of several jobs; the same command goes on when it is done"
 
 
 def _plan(told: PipelineSettings, name: str, of_cluster: list[str]) -> Plan:

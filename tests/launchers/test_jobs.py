@@ -68,7 +68,7 @@ def _acts(made: SlurmCluster) -> dict[str, Callable[[PlainRun], object]]:
         "crashed": lambda run: made.crash_node(made.state(run.job)["BatchHost"]),
         "preempted": lambda _run: made.ask(*high),
         "stopped": lambda run: (run.folder / "STOP").touch(),
-        "warned": lambda run: made.ask(*warn, run.job),
+        "warned": lambda run: (made.ask("scancel", "--batch", "--signal=CONT", run.job), made.ask(*warn, run.job)),
         "chained": lambda run: made.ask(*warn, run.job),
     }
 

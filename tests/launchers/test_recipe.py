@@ -75,7 +75,12 @@ class Submitted:
 
     def advance(self, steps: int, *, start: int) -> None:
         """Waits until a start has done so many steps beyond where it began."""
-        wait_until(lambda: len(self.starts) == start and len(self.losses()) >= self.starts[-1] + steps, self.tail)
+
+        def has_advanced() -> bool:
+            assert not (self.folder / "DONE").exists(), "the run was too quick"
+            return len(self.starts) == start and len(self.losses()) >= self.starts[-1] + steps
+
+        wait_until(has_advanced, self.tail)
 
     def finish(self) -> RunRecord:
         wait_until(lambda: (self.folder / "DONE").exists(), self.tail)
@@ -118,7 +123,9 @@ def ranks_of(run: Submitted) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if "recipes.cli" in words and str(run.folder) in " ".join(words) and "-c" not in words:
+        if words[1:3] == ["-m", "recipes.cli"] and str(run.folder) in " ".join(
+            words
+        ):  # srun's own words begin otherwise
             found.append(process)
     return sorted(found, key=lambda process: int(process.environ()["SLURM_PROCID"]))
 

@@ -7,7 +7,7 @@ import pytest
 from data_prep.errors import UsageError
 from data_prep.settings import load
 from recipes.submit import pipeline
-from recipes.submit.pipeline import PipelineSettings, to_submit
+from recipes.submit.pipeline import PipelineSettings, to_hold, to_submit
 from tests.conftest import CONFIGS, REPOSITORY
 
 CHAIN = {"data": (), "cpt": ("data",), "sft": ("cpt",), "convert": ("sft",), "eval": ("convert",)}
@@ -24,6 +24,13 @@ CHAIN = {"data": (), "cpt": ("data",), "sft": ("cpt",), "convert": ("sft",), "ev
 )
 def test_a_stage_runs_unless_it_and_all_before_it_are_done(done: list[str], chosen: list[str]) -> None:
     assert to_submit(CHAIN, done) == chosen
+
+
+def test_what_stands_behind_a_chain_of_jobs_is_held_back() -> None:
+    before = {"data": (), "cpt": ("data",), "sft": ("cpt",), "base_eval": ()}
+    assert to_hold(before, ["data", "cpt", "sft", "base_eval"], ["cpt"]) == ["sft"]
+    assert to_hold(before, ["data", "cpt", "sft", "base_eval"], list(before)) == ["cpt", "sft"]
+    assert to_hold(before, ["sft"], list(before)) == []
 
 
 def test_branches_do_not_wait_for_each_other() -> None:

@@ -45,6 +45,17 @@ def test_bash_reads_it_with_spaces_and_quotes_in_paths(tmp_path: Path) -> None:
     assert f'#SBATCH --output="{odd.logs}/job.log"\n' in text
 
 
+def test_the_script_keeps_clear_of_what_bash_and_slurm_do_to_it(tmp_path: Path) -> None:
+    text = render(plan(tmp_path))
+    assert text.count("trap '") == 1, "bash 5.2 loses one of two trapped signals that come together"
+    assert "trap 'warned=1' USR2" in text, "a handler that runs commands was seen to end bash"
+    assert text.index("trap '") < text.index("srun "), "the warning may come at any time"
+    for word in ("$0", "BASH_SOURCE"):  # the script runs as a copy in slurmd's spool folder
+        assert word not in text
+    assert "SLURM_JOB_END_TIME" not in text, "unset in Slurm 22.05"
+    assert "torchrun" not in text, "it dies of the signal that warns its ranks"
+
+
 def test_requeue_chain_and_neither_differ_where_they_should(tmp_path: Path) -> None:
     texts = {value: render(plan(tmp_path, site=(f"slurm.requeue={value}",))) for value in ("true", "false", "chain")}
     assert "#SBATCH --requeue\n" in texts["true"]

@@ -18,6 +18,8 @@ _CONSEQUENCE = re.compile(
 )
 """Last words of ranks that lost their neighbours."""
 
+_RANK = re.compile(r"^\[rank\d+\]: ?", re.MULTILINE)
+"""What torch puts before every line of a traceback in a job of several ranks."""
 _TRACEBACK = re.compile(
     r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n(?=[ \t]))*[^\s].*(?:\n(?![ \t]*\n)[ \t].*)*", re.MULTILINE
 )
@@ -99,8 +101,8 @@ def first_failure(job_log: str, rank_logs: Mapping[int, str]) -> Failure:
     nodes = {each.task: each.node for each in seen}
     found = [(rank, text) for rank, log in rank_logs.items() for text in _complaints(log)]
     code = next((each.code for each in seen if each.code is not None), None)
-    if not found:
-        killed = next((each for each in seen if each.code is None), None)
+    killed = next((each for each in seen if each.code is None), None)
+    if not found or (seen and seen[0] == killed and all(_CONSEQUENCE.search(text) for _, text in found)):
         text = f"{killed.how} (task {killed.task} on {killed.node})" if killed else ""
         kind: FailureClass = "memory" if _CLASSES[0][1].search(job_log) else "killed" if killed else "unknown"
         return Failure(kind=kind, node=killed.node if killed else "", text=text, exit_code=code)
@@ -112,6 +114,7 @@ def first_failure(job_log: str, rank_logs: Mapping[int, str]) -> Failure:
 
 def _complaints(log: str) -> list[str]:
     """A rank's tracebacks and messages, the first of its own faults first."""
+    log = _RANK.sub("", log)
     found = [match for pattern in (_TRACEBACK, _MESSAGE, _FATAL) for match in pattern.finditer(log)]
     texts = [match.group().rstrip() for match in sorted(found, key=lambda match: match.start())]
     own = [text for text in texts if not _CONSEQUENCE.search(text)]

@@ -60,6 +60,16 @@ def test_a_rank_killed_without_a_word_is_named() -> None:
     assert first_failure("", {}).headline == "no rank left a message [unknown]"
 
 
+def test_ranks_that_lost_a_killed_one_do_not_hide_it() -> None:
+    job_log = "srun: error: n2: task 1: Killed\nsrun: error: n1: task 0: Exited with exit code 1\n"
+    assert first_failure(job_log, {0: PEER, 1: "step 4\n"}).text == "Killed (task 1 on n2)"
+
+
+def test_torchs_mark_of_the_rank_is_no_part_of_a_traceback() -> None:
+    log = "".join(f"[rank7]: {line}\n" for line in traceback("KeyError: 'text'").splitlines())
+    assert first_failure("", {7: log}).headline == "rank 7: KeyError: 'text' [code]"
+
+
 def test_the_root_of_a_chain_of_exceptions_is_the_one_shown() -> None:
     log = traceback("KeyError: 'text'") + "\nDuring handling of the above exception, another exception occurred:\n\n"
     assert first_failure("", {0: log + traceback("RuntimeError: worker died")}).text.endswith("KeyError: 'text'")

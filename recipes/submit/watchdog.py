@@ -20,13 +20,13 @@ _BEGIN = "Fatal Python error: Aborted"
 
 
 def main(folder: Path) -> None:
-    """Watches as long as the step runs."""
+    """Watches until the job's script ends it: a controller that does not answer once is no end of the run."""
     submission = record.read(folder)
     limit, began, job = submission.hang_minutes * 60, time.time(), slurm.job_id()
     time.sleep(min(limit, 60) / 4)
-    while step := slurm.step_called(slurm.RANKS, job):
+    while True:
         idle = time.time() - max(began, newest_step(Path(submission.run)))
-        if idle >= limit:
+        if idle >= limit and (step := slurm.step_called(slurm.RANKS, job)):
             end_hung(folder, step, idle)
             return
         time.sleep(min(max(limit - idle, 1), 60))

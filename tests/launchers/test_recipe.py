@@ -22,7 +22,7 @@ from tests.conftest import CONFIGS, REPOSITORY, SMALL_MODEL, SMALL_RUN
 from tests.launchers.plain_runs import wait_until
 from tests.slurm_cluster import SlurmCluster, cluster, needs_slurm
 
-pytestmark = [needs_slurm, pytest.mark.slow, pytest.mark.long]
+pytestmark = [needs_slurm, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1500)]
 
 STEPS, EVERY = 64, 8
 TWO_NODES = (
@@ -35,7 +35,6 @@ TWO_NODES = (
     "model.optim.sched.warmup_steps=2",
 )
 SITE = ("cluster.slurm.cpus_per_task=1", "cluster.slurm.time=00:30:00", "cluster.slurm.max_tries_without_progress=2")
-CPU_ONLY = "cluster.slurm.gpus=none"
 
 
 @pytest.fixture(scope="module")

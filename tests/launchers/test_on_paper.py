@@ -1,4 +1,4 @@
-"""The script for 16 and for 128 nodes, run by bash with stand-ins for Slurm's commands: what srun and ranks are told."""
+"""The script for 16 and for 128 nodes, run by bash with stand-ins for Slurm's commands: what srun is told."""
 
 import os
 import subprocess

@@ -24,7 +24,7 @@ from tests.slurm_cluster import SlurmCluster, cluster, needs_slurm
 
 pytestmark = [needs_slurm, pytest.mark.slow, pytest.mark.long]
 
-STEPS, EVERY = 24, 8
+STEPS, EVERY = 64, 8
 TWO_NODES = (
     "trainer.num_nodes=2",
     "trainer.devices=1",
@@ -73,8 +73,9 @@ class Submitted:
     def losses(self) -> list[tuple[int, float]]:
         return run_record.losses(run_record.read_metrics(self.folder))
 
-    def reach(self, step: int, start: int = 1) -> None:
-        wait_until(lambda: len(self.starts) >= start and len(self.losses()) >= step, self.tail)
+    def advance(self, steps: int, *, start: int) -> None:
+        """Waits until a start has done so many steps beyond where it began."""
+        wait_until(lambda: len(self.starts) == start and len(self.losses()) >= self.starts[-1] + steps, self.tail)
 
     def finish(self) -> RunRecord:
         wait_until(lambda: (self.folder / "DONE").exists(), self.tail)
@@ -126,28 +127,28 @@ def test_submit_cpt_trains_on_two_nodes_and_leaves_done(reference: Submitted) ->
     found = run_record.read(reference.folder)
     assert found is not None
     assert found.is_done
-    assert found.layout == {"tensor": 2, "pipeline": 1, "context": 1, "data": 1} or found.layout["tensor"] == 2
+    assert found.layout["tensor"] == 2
     assert len(reference.losses()) == STEPS
     assert reference.starts == [0]
-    assert "nodes are good" in reference.said or "node_check" in reference.said or "good" in reference.said
+    assert "2 nodes are good" in reference.said
 
 
 def test_a_warning_a_dead_rank_and_a_dead_node_cost_steps_and_no_digit(cpt, made, reference: Submitted) -> None:
     run = cpt("disturbed")
     job = run.submit()
-    run.reach(2)
+    run.advance(2, start=1)
     made.ask("scancel", "--batch", "--signal=USR2", job)
-    run.reach(EVERY + 1, start=2)
+    run.advance(EVERY + 1, start=2)
     ranks_of(run)[1].send_signal(signal.SIGKILL)
-    run.reach(2 * EVERY + 1, start=3)
+    run.advance(EVERY + 1, start=3)
     made.crash_node(made.state(job)["BatchHost"])
     found = run.finish()
     assert len(run.starts) == 4
-    assert 0 < run.starts[1] < EVERY
-    assert run.starts[2:] == [EVERY, 2 * EVERY]
+    assert run.starts == sorted(set(run.starts)), "every start began beyond the one before"
+    assert run.starts[2] % EVERY == run.starts[3] % EVERY == 0, "at a scheduled checkpoint"
     assert run.losses() == reference.losses()
     assert found.last_loss == run_record.read(reference.folder).last_loss
-    assert "first failure: Killed (task 1 on" in run.said or "[network]" in run.said
+    assert "first failure: " in run.said
     made.start(next(name for name, daemon in made.daemons.items() if daemon.poll() is not None))
 
 

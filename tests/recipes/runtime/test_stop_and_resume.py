@@ -350,7 +350,8 @@ def test_alignment_stops_and_is_killed_and_goes_on_exactly(alignment, verb, tmp_
     assert "step=1-" in checkpoints.newest(run.folder).name
     assert "asked by SIGUSR2." in run.disturb(send(signal.SIGUSR2), after=1)
     kill_at(run, lambda: bool(markers(run, "*step=*-last")))
-    run.finish(run.start(), 0)
+    (run.folder / "SAVE").touch()
+    assert "was written, as SAVE asked" in run.finish(run.start(), 0)
     assert [loss for _, loss in run.losses()] == [loss for _, loss in reference.losses()]
     due = [number for number in reference.numbers() if number[3] is not None]
     assert [number for number in run.numbers() if number[3] is not None] == due

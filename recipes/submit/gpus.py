@@ -44,7 +44,7 @@ def faults(
         environment: Where Slurm says which of the node's GPUs are this job's.
     """
     try:
-        done = _ask(GPUS)
+        done, rows = _ask(GPUS), _ask(ROWS)
     except FileNotFoundError:
         return [f"no nvidia-smi on PATH, and the job has {wanted} GPUs a node"], [], []
     except subprocess.TimeoutExpired:
@@ -53,7 +53,6 @@ def faults(
         words = " ".join((done.stdout + done.stderr).split())
         what = "a GPU has fallen off the bus" if done.returncode == LOST else f"nvidia-smi failed ({done.returncode})"
         return [f"{what}: {words[:200]}"], [], []
-    rows = _ask(ROWS)
     notes = [] if rows.returncode == 0 else ["this nvidia-smi does not tell of remapped memory rows"]
     found = ours(parse(done.stdout, rows.stdout if rows.returncode == 0 else ""), wanted, environment)
     return judge(found, wanted, kind, busy_mib), notes, found

@@ -30,7 +30,7 @@ from recipes.submit.node_verdict import Verdict, reports, verdict
 GIB = 2**30
 MARK = "node_check "
 LONGEST = 400
-"""Characters of a fault: srun passes on short lines whole, and would mix the parts of long ones."""
+"""Characters of a fault: srun passes on lines of up to 1,024 bytes whole, and may mix the parts of longer ones."""
 
 
 def main(words: list[str]) -> int:
@@ -54,10 +54,11 @@ def _look(options: argparse.Namespace) -> int:
     _say(number=number)
     if options.gpus:
         faults, notes, found = gpus.faults(options.gpus, options.gpu_type, int(options.busy_gib * 1024))
-        _say(faults=faults, notes=notes, gpus=[gpu.name for gpu in found][: options.gpus])
+        _say_all(fault=faults, note=notes)
+        _say(gpus=sorted({gpu.name for gpu in found}))
     else:
-        _say(notes=["GPUs were not looked at: the job has none"])
-    _say(faults=shm_faults(options.shm, options.shm_gib))
+        _say(note="GPUs were not looked at: the job has none")
+    _say_all(fault=shm_faults(options.shm, options.shm_gib))
     tokens = options.folder / "nodes" / attempt()
     _say(**write_token(tokens, number))
     _say(**read_tokens(tokens, count, options.timeout))
@@ -68,9 +69,15 @@ def _look(options: argparse.Namespace) -> int:
 
 def _say(**said: Any) -> None:
     """One line for `judge`."""
-    if "faults" in said:
-        said["faults"] = [fault[:LONGEST] for fault in said["faults"]]
-    print(MARK + json.dumps({"node": node(), **said}), flush=True)
+    short = {name: value[:LONGEST] if isinstance(value, str) else value for name, value in said.items()}
+    print(MARK + json.dumps({"node": node(), **short}), flush=True)
+
+
+def _say_all(**said: list[str]) -> None:
+    """A line for each."""
+    for name, values in said.items():
+        for value in values:
+            _say(**{name: value})
 
 
 def node() -> str:
@@ -109,7 +116,7 @@ def write_token(folder: Path, number: int) -> dict[str, Any]:
         return {"clock": round(before - path.stat().st_mtime, 1)}
     except (OSError, LangadaptError) as error:
         text = error.strerror if isinstance(error, OSError) else error.what
-        return {"faults": [f"cannot write into the run folder {folder}: {text}"]}
+        return {"fault": f"cannot write into the run folder {folder}: {text}"}
 
 
 def read_tokens(folder: Path, count: int, timeout: float) -> dict[str, Any]:
@@ -132,7 +139,7 @@ def _is_readable(path: Path) -> bool:
 def reduce(number: int, count: int, gpu_count: int, timeout: float) -> dict[str, Any]:
     """The all-reduce: one rank a GPU, or one a node without GPUs; how far the slowest rank of this node came."""
     if "MASTER_ADDR" not in os.environ or "MASTER_PORT" not in os.environ:
-        return {"notes": ["no all-reduce: MASTER_ADDR and MASTER_PORT are not set"]}
+        return {"note": "no all-reduce: MASTER_ADDR and MASTER_PORT are not set"}
     local = max(1, gpu_count)
     command = [sys.executable, "-m", "recipes.submit.all_reduce"]
     environment = os.environ | {"NCCL_DEBUG": "WARN"}  # its INFO would fill the pipes
@@ -167,19 +174,20 @@ def _finish(rank: "subprocess.Popen[str]", end: float) -> tuple[int, float, str]
     stage = STAGES.index(said[-1][0]) if said else 0
     seconds = float(said[-1][1]) if stage == len(STAGES) - 1 else 0.0
     last = next((line for line in reversed(error.splitlines()) if line.strip()), f"exit code {rank.returncode}")
-    return stage, seconds, last[:LONGEST] if rank.returncode and not killed else ""
+    return stage, seconds, last if rank.returncode and not killed else ""
 
 
 def _judge(folder: Path) -> int:
     """Reads what the nodes said from stdin; anything else in it, such as srun's own messages, goes on to stdout."""
     said = []
     for line in sys.stdin:
-        if line.startswith(MARK):
-            said.append(json.loads(line.removeprefix(MARK)))
-        else:
+        try:
+            said.append(json.loads(line.removeprefix(MARK) if line.startswith(MARK) else ""))
+        except ValueError:
             print(line, end="")
     found = reports(allocated(), said)
     result = verdict(found)
+    print("\n".join(lines(result, len(found))), flush=True)
     document = {
         "bad": result.bad,
         "exclude": ",".join(result.bad),
@@ -189,7 +197,6 @@ def _judge(folder: Path) -> int:
     }
     with atomic_write(folder / "nodes.json") as file:
         file.write(json.dumps(document, indent=1).encode() + b"\n")
-    print("\n".join(lines(result, len(found))))
     return result.exit_code
 
 

@@ -26,7 +26,7 @@ class Report:
         died: Last words of a rank that ended by itself before it was through.
         seconds: Of the all-reduce.
         clock: Its clock less the file system's, in seconds.
-        gpus: Names of its GPUs.
+        gpus: Names of its GPUs, each once.
         is_whole: Whether its task came to its end.
     """
 
@@ -64,8 +64,8 @@ def reports(nodes: list[str], said: list[dict[str, Any]]) -> list[Report]:
         report = found.get(str(line.get("node")))
         if report is None:
             continue
-        report.faults += line.get("faults", [])
-        report.notes += line.get("notes", [])
+        report.faults += [line["fault"]] if "fault" in line else []
+        report.notes += [line["note"]] if "note" in line else []
         for name in ("number", "unseen", "stage", "died", "seconds", "clock", "gpus", "is_whole"):
             if name in line:
                 setattr(report, name, line[name])
@@ -101,27 +101,26 @@ def verdict(found: list[Report]) -> Verdict:
 
 
 def _unlike(found: list[Report]) -> list[tuple[str, str]]:
-    """Nodes whose GPUs are others than those of most."""
+    """Nodes whose GPUs are others than those of most; all where no kind is that of most."""
     kinds = [tuple(report.gpus) for report in found if report.gpus]
     if len(set(kinds)) < 2:
         return []
     usual = statistics.mode(kinds)
+    if kinds.count(usual) * 2 <= len(kinds):
+        return [(report.node, f"its GPUs are {', '.join(report.gpus)}, others have others") for report in found]
     return [
-        (
-            report.node,
-            f"its GPUs are {', '.join(sorted(set(report.gpus)))}, those of most {', '.join(sorted(set(usual)))}",
-        )
+        (report.node, f"its GPUs are {', '.join(report.gpus)}, those of most {', '.join(usual)}")
         for report in found
         if report.gpus and tuple(report.gpus) != usual
     ]
 
 
 def _late(found: list[Report]) -> list[tuple[str, str]]:
-    """Nodes whose clock is off."""
+    """Nodes whose clock is off; of two the one that is further from the file system's."""
     clocks = {report.node: report.clock for report in found if report.clock is not None}
     if not clocks:
         return []
-    usual = statistics.median_low(list(clocks.values()))
+    usual = statistics.median_low(clocks.values()) if len(clocks) > 2 else min(clocks.values(), key=abs)
     return [
         (node, f"its clock is {clock - usual:+.0f} s off the others'")
         for node, clock in clocks.items()

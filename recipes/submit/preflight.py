@@ -13,8 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from data_prep.errors import LangadaptError, UsageError
 from data_prep.layout import REPOSITORY_ROOT
-from recipes import checks, cli, stopping
+from recipes import checks, cli, curriculum, stopping
 from recipes.checks import data
+from recipes.known_keys import Schema
 from recipes.plan import inputs as configured
 from recipes.plan import schedule
 from recipes.plan.cluster import Cluster
@@ -98,27 +99,36 @@ def _configuration(work: Work, *, waits: bool) -> Found:
 
 
 def _training(work: Work, *, waits: bool) -> Found:
-    """Every check of the verb, one after the other whatever the others found."""
+    """Every check of the verb, of each of its phases where it has some."""
     cfg = OmegaConf.create(work.values)
     OmegaConf.set_struct(cfg, True)
     schema = KINDS[work.kind].schema
     assert schema is not None  # noqa: S101  work.trains says so
-    listed = checks.checks_of(schema, cfg, has_gpu=work.gpus_per_node > 0)
+    has_gpu = work.gpus_per_node > 0
     if waits:
         yield "data, tokenizer and checkpoint were not looked at: stages before it have yet to write them"
-        listed = [each for each in listed if not each.reads]
+        for each in checks.checks_of(schema, cfg, has_gpu=has_gpu):
+            yield from () if each.reads else _raised(each.run)
     else:
-        stage = importlib.import_module(f"recipes.{work.kind}").STAGE
-        found = list(_raised(lambda: stage.check(cfg, has_gpu=work.gpus_per_node > 0)))
-        yield from found
-        if schema == "pretrain":
-            yield from _datasets(cfg) if found else _draw(cfg, work)
-        listed = listed if found else []  # the verb stops at the first: what else is wrong
-    for each in listed:
-        yield from _raised(each.run)
+        configs, overrides = _command_line(work)
+        parts = curriculum.parts_of(run_settings(cfg).phases, cfg, configs, overrides, schema)
+        for settings, files in [(part.settings, part.fragments) for part in parts] or [(cfg, configs)]:
+            yield from _files_and_settings(work.kind, schema, settings, files, has_gpu=has_gpu)
+        if not parts:
+            yield from _raised(lambda: earlier_run(cfg, work.folder))
     yield from _raised(lambda: stopping.refuse_stop_file(work.folder))
-    if not waits and not run_settings(cfg).phases:
-        yield from _raised(lambda: earlier_run(cfg, work.folder))
+
+
+def _files_and_settings(kind: str, schema: Schema, cfg: DictConfig, files: list[Path], *, has_gpu: bool) -> Found:
+    """What the verb refuses at once; where it does, everything else that it would refuse after that."""
+    stage = importlib.import_module(f"recipes.{kind}").STAGE
+    found = list(_raised(lambda: stage.check(cfg, has_gpu=has_gpu)))
+    yield from found
+    if found:
+        for each in checks.checks_of(schema, cfg, has_gpu=has_gpu):
+            yield from _raised(each.run)
+    if schema == "pretrain":
+        yield from _datasets(cfg) if found else _draw(cfg, files)
 
 
 def _raised(run: Callable[[], object]) -> Found:
@@ -138,26 +148,26 @@ def _datasets(cfg: DictConfig) -> Found:
             yield from _raised(lambda prefix=prefix: data.dataset(prefix, key, tokenizer))  # type: ignore[misc]
 
 
-def _draw(cfg: DictConfig, work: Work) -> Found:
+def _draw(cfg: DictConfig, files: list[Path]) -> Found:
     """How often the data would be read."""
-    configs = _configs(work)
     try:
-        yield from checks.check_draw(cfg, plan_path(configs), blend_plan(configs), run_settings(cfg).draw)
+        yield from checks.check_draw(cfg, plan_path(files), blend_plan(files), run_settings(cfg).draw)
     except LangadaptError as error:
         yield error
 
 
-def _configs(work: Work) -> list[Path]:
-    """The YAML files of a command line that are there."""
-    named = [Path(word) for word in work.words if word.endswith((".yaml", ".yml")) and "=" not in word]
-    return [path for path in named if path.exists()]
+def _command_line(work: Work) -> tuple[list[Path], list[str]]:
+    """The YAML files of a training verb's command line that are there, and its overrides."""
+    overrides = [word for word in work.words if "=" in word or word.startswith("~")]
+    named = [Path(word) for word in work.words[1:] if word not in overrides]
+    return [path for path in named if path.exists()], overrides
 
 
 def _places(work: Work, cluster: Cluster) -> Found:
     """Whether nodes, and ranks inside a container, find what the command names."""
     paths = [work.folder, REPOSITORY_ROOT, *_paths(work.values)]
     container = cluster.slurm.container
-    in_container = runtime.choose(container)[0] != "none"
+    in_container = work.kind != "data" and runtime.choose(container)[0] != "none"  # its driver calls sbatch
     if not disk.is_one_machine():
         python = [] if in_container else [Path(sys.prefix)]
         yield from disk.unshared([*paths, *python], Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
@@ -206,8 +216,7 @@ def expected(work: Work, cluster: Cluster) -> Disk:
     Raises:
         UsageError: Nothing tells the size of the model.
     """
-    configs = _configs(work)
-    overrides = [word for word in work.words if "=" in word or word.startswith("~")]
+    configs, overrides = _command_line(work)
     inputs = configured.read(configs, overrides, cluster, None)
     steps = int(inputs.cfg.trainer.max_steps) if inputs.schema == "pretrain" else None
     return schedule.disk(configured.work(inputs), inputs.cfg, work.ranks_per_node, steps, 0)

@@ -1,5 +1,6 @@
 """The check of nodes on a real Slurm of two; a bad node is one whose task sees other mounts than the others do."""
 
+import io
 import json
 import os
 import subprocess
@@ -113,7 +114,21 @@ def test_gpus_are_read_on_every_node(cluster: dict[str, str], tmp_path: Path) ->
     code, _, report = check(environment, tmp_path / "run", "--gpus", "2", "--gpu-type", "a100")
     assert (code, list(report["bad"])) == (3, ["n2"])
     assert report["bad"]["n2"][1] == "GPU 1 has 70123 of 81920 MiB in use by another process"
-    assert report["nodes"][0]["gpus"] == ["NVIDIA A100-SXM4-80GB"] * 2
+    assert report["nodes"][0]["gpus"] == ["NVIDIA A100-SXM4-80GB"]
+
+
+def test_what_is_no_report_goes_on_to_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = (
+        'srun: error: n2: task 1: Killed\nnode_check {"node": "n1", "fau\nnode_check {"node": "n1", "is_whole": true}\n'
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO(said))
+    monkeypatch.setattr(node_check, "allocated", lambda: ["n1"])
+    assert node_check.main(["judge", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == (
+        'srun: error: n2: task 1: Killed\nnode_check {"node": "n1", "fau\nnode check: 1 nodes are good\n'
+    )
 
 
 def test_shared_memory_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
@@ -124,7 +139,7 @@ def test_shared_memory_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
 
 def test_without_a_master_the_all_reduce_is_left_out_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MASTER_ADDR", raising=False)
-    assert node_check.reduce(0, 1, 0, 1.0) == {"notes": ["no all-reduce: MASTER_ADDR and MASTER_PORT are not set"]}
+    assert node_check.reduce(0, 1, 0, 1.0) == {"note": "no all-reduce: MASTER_ADDR and MASTER_PORT are not set"}
 
 
 @pytest.mark.parametrize(

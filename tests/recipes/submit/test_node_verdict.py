@@ -92,8 +92,8 @@ def test_a_fault_of_all_nodes_is_not_mended_by_other_nodes() -> None:
 def test_other_gpus_than_those_of_most_nodes_and_a_wrong_clock_are_named() -> None:
     found = good("n1", "n2", "n3")
     for report in found:
-        report.gpus = ["A100-80"] * 2
-    found[2].gpus = ["A100-40"] * 2
+        report.gpus = ["A100-80"]
+    found[2].gpus = ["A100-40"]
     found[0].clock = -95.0
     assert verdict(found).bad == {
         "n1": ["its clock is -95 s off the others'"],
@@ -101,6 +101,20 @@ def test_other_gpus_than_those_of_most_nodes_and_a_wrong_clock_are_named() -> No
     }
 
 
+def test_of_two_nodes_with_different_gpus_neither_is_the_bad_one_but_the_clock_off_the_file_systems_is() -> None:
+    found = good("n1", "n2")
+    found[0].gpus, found[1].gpus = ["A100-80"], ["A100-40"]
+    assert verdict(found).common == [
+        "n1: its GPUs are A100-80, others have others",
+        "n2: its GPUs are A100-40, others have others",
+    ]
+    found = good("n1", "n2")
+    found[0].clock, found[1].clock = 95.0, -1.0
+    assert verdict(found).bad == {"n1": ["its clock is +96 s off the others'"]}
+
+
 def test_lines_of_other_programs_and_unknown_nodes_change_nothing() -> None:
-    found = reports(["n1"], [{"node": "elsewhere", "faults": ["x"]}, {"node": "n1", "notes": ["a", "b"]}])
+    found = reports(
+        ["n1"], [{"node": "elsewhere", "fault": "x"}, {"node": "n1", "note": "a"}, {"node": "n1", "note": "b"}]
+    )
     assert [(report.node, report.notes) for report in found] == [("n1", ["a", "b"])]

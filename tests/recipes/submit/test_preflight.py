@@ -126,6 +126,20 @@ class TestOnSlurm:
         with pytest.raises(PreflightFailed, match="cannot be divided"):
             preflight(work(inputs, "model.tensor_model_parallel_size=3"), cluster(), waits=True)
 
+    def test_the_data_of_a_later_phase_is_looked_at_before_the_first_begins(
+        self, inputs: Inputs, tmp_path: Path
+    ) -> None:
+        for name, prefix in (("run", inputs.prefix), ("better", tmp_path / "gone")):
+            splits = "".join(f"      {split}: [1.0, {prefix}]\n" for split in ("train", "validation", "test"))
+            (tmp_path / f"{name}.yaml").write_text(f"model:\n  data:\n    data_prefix:\n{splits}")
+        later = f"{{name: anneal, steps: 40, lr: 2e-5, min_lr: 1e-7, blend: {tmp_path}/better.yaml}}"
+        words = [word for word in inputs.overrides("pretrain") if "data_prefix" not in word]
+        words += [f"langadapt.phases=[{{name: main, steps: 200, min_lr: 2e-5}},{later}]"]
+        words += ["langadapt.draw.max_epochs=100000"]
+        phased = resolve("cpt", [TINY, tmp_path / "run.yaml"], words, cluster().slurm)
+        with pytest.raises(PreflightFailed, match=f"no token dataset {tmp_path}/gone"):
+            preflight(phased, cluster())
+
     def test_a_stop_file_keeps_a_job_out_of_the_queue(self, inputs: Inputs, tmp_path: Path) -> None:
         (tmp_path / "STOP").touch()
         with pytest.raises(PreflightFailed, match="A file STOP lies in the run folder"):

@@ -34,7 +34,7 @@ def tidy(folder: Path) -> list[str]:
         marker.unlink()
         done.append(f"removed {marker.name.removesuffix(UNFINISHED)}: it was not finished when the run stopped")
     done += _make_newest_the_last(folder)
-    for path in sorted(checkpoints.glob(f"*{LAST}"), key=_step)[:-1]:
+    for path in sorted(checkpoints.glob(f"*{LAST}"), key=step_of)[:-1]:
         _remove(path)
         done.append(f"removed {path.name}: a newer last checkpoint exists")
     for path in sorted(checkpoints.glob("*.nemo")):  # a kill while it is written leaves a part under its final name
@@ -45,7 +45,7 @@ def tidy(folder: Path) -> list[str]:
 
 def _make_newest_the_last(folder: Path) -> list[str]:
     """Renames a checkpoint newer than every `-last` one: NeMo resumes from those alone, and writes them second."""
-    latest = max(_finished(folder), key=lambda path: (_step(path), path.name.endswith(LAST)), default=None)
+    latest = max(_finished(folder), key=lambda path: (step_of(path), path.name.endswith(LAST)), default=None)
     if latest is None or latest.name.endswith(LAST) or not _holds_optimizer(latest):
         return []
     latest.rename(latest.with_name(latest.name + LAST))
@@ -60,7 +60,7 @@ def _holds_optimizer(checkpoint: Path) -> bool:
 
 def newest(folder: Path) -> Path | None:
     """The newest finished checkpoint."""
-    return max(_finished(folder), key=_step, default=None)
+    return max(_finished(folder), key=step_of, default=None)
 
 
 def set_aside(folder: Path, step: int) -> list[Path]:
@@ -69,7 +69,7 @@ def set_aside(folder: Path, step: int) -> list[Path]:
     Returns:
         Where they are now.
     """
-    bad = sorted(path for path in _finished(folder) if _step(path) >= step)
+    bad = sorted(path for path in _finished(folder) if step_of(path) >= step)
     target = folder / DIVERGED
     if bad:
         target.mkdir(exist_ok=True)
@@ -91,10 +91,10 @@ def _finished(folder: Path) -> list[Path]:
 
 def last(folder: Path) -> tuple[int, Path] | None:
     """Step and path of the newest finished `-last` checkpoint of a run folder; a resume starts from it."""
-    return max(((_step(path), path) for path in _finished(folder) if path.name.endswith(LAST)), default=None)
+    return max(((step_of(path), path) for path in _finished(folder) if path.name.endswith(LAST)), default=None)
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
     """The step in a checkpoint's name."""
     found = re.search(r"step=(\d+)", path.name)
     return int(found.group(1)) if found else -1

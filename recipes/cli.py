@@ -150,6 +150,13 @@ VERBS: dict[str, Verb] = {
         stages=tuple(evaluate.PARTS),
         hub=True,
     ),
+    "submit": Verb(
+        module="recipes.submit.verb",
+        help="a verb as a Slurm job that stops in time, goes on by itself, and says why it ended",
+        action=("data", "blend", "pretrain", "cpt", "sft", "dpo", "convert", "eval", "pipeline"),
+        example="langadapt submit cpt nemo_configs/cpt/nemotron_mini_4b_hindi.yaml runs/hindi/blend/cpt.yaml "
+        "cluster=a100-80gb cluster.slurm.partition=gpu exp_manager.explicit_log_dir=runs/hindi/cpt --dry-run",
+    ),
     "report": Verb(
         module="recipes.report",
         help="one page and one JSON about a run",

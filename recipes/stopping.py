@@ -24,6 +24,8 @@ from data_prep.files import atomic_write
 from recipes import run_record
 
 STOP_FILE = "STOP"
+SAVE_FILE = "SAVE"
+BY_FILE = f"the file {STOP_FILE}"
 REQUEST_NAME = "record/stop-requested"
 ENDING_NAME = "record/stopped.json"
 SIGNALS = (signal.SIGTERM, signal.SIGUSR2)
@@ -138,8 +140,16 @@ def refuse_stop_file(folder: Path) -> None:
 
 def stop_file(folder: Path) -> Path:
     """What a user makes to stop the run in a folder; of a run in phases it lies in the folder of the whole."""
-    whole = folder.parent.parent if folder.parent.name == run_record.PHASES_NAME else folder
-    return whole / STOP_FILE
+    return _whole(folder) / STOP_FILE
+
+
+def save_file(folder: Path) -> Path:
+    """What a user makes to have a checkpoint now, while the run goes on; it lies where `stop_file` does."""
+    return _whole(folder) / SAVE_FILE
+
+
+def _whole(folder: Path) -> Path:
+    return folder.parent.parent if folder.parent.name == run_record.PHASES_NAME else folder
 
 
 def request_stop(folder: Path, reason: str) -> None:
@@ -154,7 +164,7 @@ def request(folder: Path) -> str | None:
     path = folder / REQUEST_NAME
     if path.exists():
         return path.read_text(encoding="utf-8") or "a signal"  # empty: its writer has not come that far
-    return f"the file {STOP_FILE}" if stop_file(folder).exists() else None
+    return BY_FILE if stop_file(folder).exists() else None
 
 
 @contextlib.contextmanager
@@ -226,7 +236,8 @@ def forget(folder: Path) -> None:
 def obeyed(folder: Path, reason: str) -> None:
     """Takes requests back once they have their checkpoint, and notes why the run ended."""
     (folder / REQUEST_NAME).unlink(missing_ok=True)
-    stop_file(folder).unlink(missing_ok=True)
+    for path in (stop_file(folder), save_file(folder)):
+        path.unlink(missing_ok=True)
     Ending(reason=reason, fault={}).write(folder)
 
 

@@ -28,7 +28,7 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
     if launch.is_child():
         launch.die_with_parent()
         return train_as_child(stage, curriculum.current(settings, parts))
-    os.environ[stopping.STARTED] = str(time.time())
+    _start_clock()
     leads = launch.rank() == 0  # of ranks something else started, one reads and hashes the inputs for all
     if leads:
         for each, files in [(part.settings, part.fragments) for part in parts] or [(settings, configs)]:
@@ -56,6 +56,12 @@ def run(stage: Stage, configs: list[Path], overrides: list[str], *, dry_run: boo
         ranks = folder / "ranks"
         run_recorded(stage, settings, configs, folder, lambda: launch.run_ranks(words, layout.processes, ranks))
     return 0
+
+
+def _start_clock() -> None:
+    """Notes when the command began; a step of a job keeps what its script has noted, containers' start included."""
+    if "SLURM_STEP_ID" not in os.environ or stopping.STARTED not in os.environ:
+        os.environ[stopping.STARTED] = str(time.time())
 
 
 def _has_gpu() -> bool:

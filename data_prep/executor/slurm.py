@@ -5,6 +5,7 @@ them end. It is light and may be killed at any time: run again, it waits for job
 has no receipt.
 """
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,16 @@ class SlurmExecutor(QuietRanks, SlurmPipelineExecutor):  # type: ignore[misc]
             job_id_retriever=_JobIds(logs / _JOBS),
         )
         self.logs, self.poll_seconds = logs, slurm.poll_seconds
+
+    def get_sbatch_args(self, max_array: int = 1) -> dict[str, object]:
+        """Those of datatrove, the paths of logs in quotes: sbatch splits its lines at spaces."""
+        own = super().get_sbatch_args(max_array)
+        return {name: f'"{value}"' if name in ("output", "error") else value for name, value in own.items()}
+
+    def get_launch_file_contents(self, sbatch_args: dict[str, object], run_script: str) -> str:
+        """The script of datatrove, the path in its command quoted for the shell."""
+        path = self.logging_dir.resolve_paths("executor.pik")
+        return str(super().get_launch_file_contents(sbatch_args, run_script.replace(path, shlex.quote(path))))
 
     def launch_merge_stats(self) -> None:
         """Nothing: receipts hold the counts."""

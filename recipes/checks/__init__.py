@@ -4,6 +4,9 @@ Upstream finds most of these only after minutes of start-up, in one of 128 proce
 says what it found, why it matters and what to write instead.
 """
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -31,15 +34,32 @@ from recipes.checks.values import whole
 from recipes.known_keys import Schema
 
 __all__ = [
+    "Check",
     "Layout",
     "check_dpo",
     "check_draw",
     "check_layout_change",
     "check_pretrain",
     "check_sft",
+    "checks_of",
     "layout",
     "schedule_change",
 ]
+
+START = "model.restore_from_path"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing to look at.
+
+    Attributes:
+        run: Raises a UsageError or a DataError.
+        reads: Whether it reads files, which an earlier stage may yet have to write.
+    """
+
+    run: Callable[[], object]
+    reads: bool = False
 
 
 def check_pretrain(cfg: DictConfig, *, has_gpu: bool) -> None:
@@ -53,22 +73,7 @@ def check_pretrain(cfg: DictConfig, *, has_gpu: bool) -> None:
         UsageError: A setting has to change.
         DataError: A file has to change.
     """
-    check_ground(cfg, cfg.model, has_gpu=has_gpu)
-    cut = layout(cfg)
-    check_model_split(cfg.model, cut)
-    check_batches(cfg, cut, "model.global_batch_size", "model.micro_batch_size")
-    check_interleaving(cfg, cut)
-    length = whole(cfg, "model.data.seq_length")
-    check_sequence(cfg.model, length, "model.data.seq_length")
-    check_context(cfg.model, cut, length, "model.data.seq_length")
-    check_start(cfg)
-    check_schedule(cfg, whole(cfg, "trainer.max_steps"))
-    check_resume(cfg, "pretrain")
-    data.check_tokenizer(cfg)
-    if cfg.model.get("restore_from_path"):
-        check_checkpoint(cfg.model, Path(cfg.model.restore_from_path), "model.restore_from_path")
-    data.check_token_datasets(cfg)
-    check_monitor(cfg)
+    _all(checks_of("pretrain", cfg, has_gpu=has_gpu))
 
 
 def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
@@ -76,44 +81,92 @@ def check_sft(cfg: DictConfig, *, has_gpu: bool) -> None:
 
     The architecture is the checkpoint's, as NeMo-Aligner takes it.
     """
-    refuse_monitor(cfg, "sft")
-    key = "model.restore_from_path"
-    model = merged_model(cfg, key)
-    check_ground(cfg, model, has_gpu=has_gpu)
-    cut = layout(cfg)
-    check_model_split(model, cut)
-    check_checkpoint(model, Path(OmegaConf.select(cfg, key)), key)
-    train, validation = (f"model.data.{part}" for part in ("train_ds", "validation_ds"))
-    for part in (train, validation):
-        check_batches(cfg, cut, f"{part}.global_batch_size", f"{part}.micro_batch_size")
-    check_validation_batch(cfg, cut)
-    length = whole(cfg, f"{train}.max_seq_length")
-    check_sequence(model, length, f"{train}.max_seq_length")
-    check_context(model, cut, length, f"{train}.max_seq_length")
-    samples = _samples(cfg, "sft", model)
-    epoch = one_epoch(cfg, samples["train"], f"{train}.global_batch_size")
-    one_epoch(cfg, samples["validation"], f"{validation}.global_batch_size")
-    check_alignment_schedule(cfg, "sft", epoch)
-    check_resume(cfg, "sft")
+    _all(checks_of("sft", cfg, has_gpu=has_gpu))
 
 
 def check_dpo(cfg: DictConfig, *, has_gpu: bool) -> None:
     """Refuse a DPO that cannot run; arguments and errors as in `check_pretrain`."""
-    refuse_monitor(cfg, "dpo")
-    key = "pretrained_checkpoint.restore_from_path"
-    model = merged_model(cfg, key)
-    check_ground(cfg, model, has_gpu=has_gpu)
-    cut = layout(cfg)
-    check_model_split(model, cut)
-    check_checkpoint(model, Path(OmegaConf.select(cfg, key)), key)
-    check_batches(cfg, cut, "model.global_batch_size", "model.micro_batch_size")
-    check_sequence(model, whole(cfg, "model.data.seq_length"), "model.data.seq_length")
-    check_pair_padding(cfg, cut)
-    pairs = _samples(cfg, "dpo", model)
-    epoch = one_epoch(cfg, pairs["train"], "model.global_batch_size")
-    one_epoch(cfg, pairs["validation"], "model.global_batch_size")
-    check_alignment_schedule(cfg, "dpo", epoch)
-    check_resume(cfg, "dpo")
+    _all(checks_of("dpo", cfg, has_gpu=has_gpu))
+
+
+def checks_of(schema: Schema, cfg: DictConfig, *, has_gpu: bool) -> list[Check]:
+    """What is looked at, in order; those that stand on another that fails raise its error again."""
+    if schema == "pretrain":
+        return _pretrain(cfg, has_gpu=has_gpu)
+    return _sft(cfg, has_gpu=has_gpu) if schema == "sft" else _dpo(cfg, has_gpu=has_gpu)
+
+
+def _all(checks: list[Check]) -> None:
+    for check in checks:
+        check.run()
+
+
+def _pretrain(cfg: DictConfig, *, has_gpu: bool) -> list[Check]:
+    cut = functools.cache(lambda: layout(cfg))
+    key = "model.data.seq_length"
+    start = cfg.model.get("restore_from_path")
+    return [
+        Check(lambda: check_ground(cfg, cfg.model, has_gpu=has_gpu)),
+        Check(lambda: check_model_split(cfg.model, cut())),
+        Check(lambda: check_batches(cfg, cut(), "model.global_batch_size", "model.micro_batch_size")),
+        Check(lambda: check_interleaving(cfg, cut())),
+        Check(lambda: check_sequence(cfg.model, whole(cfg, key), key)),
+        Check(lambda: check_context(cfg.model, cut(), whole(cfg, key), key)),
+        Check(lambda: check_start(cfg)),
+        Check(lambda: check_schedule(cfg, whole(cfg, "trainer.max_steps"))),
+        Check(lambda: check_resume(cfg, "pretrain")),
+        Check(lambda: data.check_tokenizer(cfg), reads=True),
+        *([Check(lambda: check_checkpoint(cfg.model, Path(start), START), reads=True)] if start else []),
+        Check(lambda: data.check_token_datasets(cfg), reads=True),
+        Check(lambda: check_monitor(cfg), reads=True),
+    ]
+
+
+def _sft(cfg: DictConfig, *, has_gpu: bool) -> list[Check]:
+    cut = functools.cache(lambda: layout(cfg))
+    model = functools.cache(lambda: merged_model(cfg, START))
+    samples = functools.cache(lambda: _samples(cfg, "sft", model()))
+    train, validation = (f"model.data.{part}" for part in ("train_ds", "validation_ds"))
+    batches = {part: f"{part}.global_batch_size" for part in (train, validation)}
+    key = f"{train}.max_seq_length"
+    return [
+        Check(lambda: refuse_monitor(cfg, "sft")),
+        Check(lambda: check_ground(cfg, model(), has_gpu=has_gpu), reads=True),
+        Check(lambda: check_model_split(model(), cut()), reads=True),
+        Check(lambda: check_checkpoint(model(), Path(OmegaConf.select(cfg, START)), START), reads=True),
+        Check(lambda: check_batches(cfg, cut(), batches[train], f"{train}.micro_batch_size")),
+        Check(lambda: check_batches(cfg, cut(), batches[validation], f"{validation}.micro_batch_size")),
+        Check(lambda: check_validation_batch(cfg, cut())),
+        Check(lambda: check_sequence(model(), whole(cfg, key), key), reads=True),
+        Check(lambda: check_context(model(), cut(), whole(cfg, key), key), reads=True),
+        Check(lambda: one_epoch(cfg, samples()["train"], batches[train]), reads=True),
+        Check(lambda: one_epoch(cfg, samples()["validation"], batches[validation]), reads=True),
+        Check(
+            lambda: check_alignment_schedule(cfg, "sft", one_epoch(cfg, samples()["train"], batches[train])), reads=True
+        ),
+        Check(lambda: check_resume(cfg, "sft")),
+    ]
+
+
+def _dpo(cfg: DictConfig, *, has_gpu: bool) -> list[Check]:
+    start = "pretrained_checkpoint.restore_from_path"
+    cut = functools.cache(lambda: layout(cfg))
+    model = functools.cache(lambda: merged_model(cfg, start))
+    pairs = functools.cache(lambda: _samples(cfg, "dpo", model()))
+    batch, key = "model.global_batch_size", "model.data.seq_length"
+    return [
+        Check(lambda: refuse_monitor(cfg, "dpo")),
+        Check(lambda: check_ground(cfg, model(), has_gpu=has_gpu), reads=True),
+        Check(lambda: check_model_split(model(), cut()), reads=True),
+        Check(lambda: check_checkpoint(model(), Path(OmegaConf.select(cfg, start)), start), reads=True),
+        Check(lambda: check_batches(cfg, cut(), batch, "model.micro_batch_size")),
+        Check(lambda: check_sequence(model(), whole(cfg, key), key), reads=True),
+        Check(lambda: check_pair_padding(cfg, cut())),
+        Check(lambda: one_epoch(cfg, pairs()["train"], batch), reads=True),
+        Check(lambda: one_epoch(cfg, pairs()["validation"], batch), reads=True),
+        Check(lambda: check_alignment_schedule(cfg, "dpo", one_epoch(cfg, pairs()["train"], batch)), reads=True),
+        Check(lambda: check_resume(cfg, "dpo")),
+    ]
 
 
 def _samples(cfg: DictConfig, schema: Schema, model: DictConfig) -> dict[str, int]:

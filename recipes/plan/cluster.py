@@ -1,11 +1,12 @@
 """What a run is planned for: cards, what they reach and cost, how fast they talk. Values: `nemo_configs/cluster/`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_prep.errors import UsageError
 from data_prep.settings import load
 from recipes.config import NEMO_CONFIGS
+from recipes.submit.site import Site
 
 GIB = 2**30
 
@@ -36,6 +37,8 @@ class Cluster:
     """Between two cards of a node, one direction, 1e9 bytes/s."""
     network_gb_per_s: float
     """A card's share of its node's network, one direction, 1e9 bytes/s."""
+    slurm: Site = field(default_factory=Site)
+    """How `langadapt submit` asks this cluster for jobs."""
 
     def __post_init__(self) -> None:
         for name in ("gpus_per_node", "memory_gib", "node_gb_per_s", "network_gb_per_s"):

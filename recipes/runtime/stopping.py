@@ -20,7 +20,7 @@ from recipes import checkpoints, run_record, stopping
 from recipes.run_settings import run_settings
 from recipes.stopping import Diverged, LossWatch
 
-GO_ON, STOP, DIVERGE = range(3)
+GO_ON, SAVE, STOP, DIVERGE = range(4)
 
 
 class StopTraining(Exception):
@@ -54,7 +54,7 @@ class Stopper:
         self.watch = LossWatch(self.settings)
         self.step = 0  # of the last call of after_step: Lightning's own count stays at 0 under NeMo-Aligner
         self.reason: str | None = None
-        self.is_asked = False
+        self.is_asked = self.is_to_save = False
 
     def resume(self, steps: int) -> None:
         """Gives the rule on the loss the losses of the steps that an earlier run has done."""
@@ -75,10 +75,10 @@ class Stopper:
         if torch.distributed.get_rank() == 0:
             fault = self.watch.fault(loss)
             self.reason = self._request()
-        verdict = self._told_by_rank_0(DIVERGE if fault else STOP if self.reason else GO_ON)
+        verdict = self._told_by_rank_0(DIVERGE if fault else STOP if self.reason else self._save_or_go_on())
         if verdict == DIVERGE:
             raise self._diverged(f"at step {step} {fault}", step - self.watch.steps_above)
-        self.is_asked = verdict == STOP
+        self.is_asked, self.is_to_save = verdict == STOP, verdict == SAVE
         return self.is_asked
 
     def check_weights(self, model: torch.nn.Module) -> None:
@@ -97,6 +97,18 @@ class Stopper:
         """Takes the request back; call it once the checkpoint is written."""
         if torch.distributed.get_rank() == 0:
             stopping.obeyed(self.folder, self.reason or "")
+
+    def saved(self) -> None:
+        """Takes back what asked for a checkpoint of a run that goes on; call it once the checkpoint is written."""
+        self.is_to_save = False
+        if torch.distributed.get_rank() == 0:
+            stopping.save_file(self.folder).unlink(missing_ok=True)
+            print(
+                f"stopping: the checkpoint of step {self.step} was written, as {stopping.SAVE_FILE} asked", flush=True
+            )
+
+    def _save_or_go_on(self) -> int:
+        return SAVE if torch.distributed.get_rank() == 0 and stopping.save_file(self.folder).exists() else GO_ON
 
     def _request(self) -> str | None:
         if time.time() >= self.deadline:
@@ -165,16 +177,19 @@ class StopCallback(Callback):
         self.stopper.after_step(trainer.global_step, float(outputs["loss"]))
 
     def on_train_batch_start(self, trainer: Trainer, *_batch: Any) -> None:
-        """Ends the run before its next step: what was due at the last one has been done by now.
+        """Obeys before the next step: what was due at the last one has been done by now.
 
         Raises:
             StopTraining: The run was asked to stop.
         """
-        if not self.stopper.is_asked:
+        if not self.stopper.is_asked and not self.stopper.is_to_save:
             return
         callback = trainer.checkpoint_callback
         if callback._last_global_step_saved != trainer.global_step:  # noqa: SLF001
             callback._save_last_checkpoint(trainer, callback._monitor_candidates(trainer))  # noqa: SLF001
+        if self.stopper.is_to_save:
+            self.stopper.saved()
+            return
         self.stopper.obeyed()
         raise StopTraining
 
@@ -219,6 +234,10 @@ class AlignerStop:
         """
         trainer = self.trainer
         if not self.stopper.after_step(trainer.step, self.loss):
+            if self.stopper.is_to_save:
+                if trainer.step % trainer.cfg.save_interval and trainer.step != trainer.max_steps:
+                    trainer.save()  # else the trainer is about to
+                self.stopper.saved()
             return False
         if trainer.step % trainer.val_check_interval == 0 or trainer.step == trainer.max_steps:
             return True

@@ -35,7 +35,7 @@ def test_the_step_by_step_commands_run_in_order(tmp_path) -> None:
             here += [FEW_STEPS[words[0]].format(key) for key in ("max_steps", "val_check_interval")]
             here += ["model.optim.sched.warmup_steps=1"]
         run_langadapt(*here)
-    assert (tmp_path / "first" / "hf" / "parity.json").exists()
+    assert (tmp_path / "first" / "release" / "parity.json").exists()
 
 
 def test_the_make_commands_are_targets() -> None:

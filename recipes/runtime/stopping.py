@@ -99,13 +99,11 @@ class Stopper:
             stopping.obeyed(self.folder, self.reason or "")
 
     def saved(self) -> None:
-        """Takes back what asked for a checkpoint of a run that goes on; call it once the checkpoint is written."""
+        """Takes back what asked for a checkpoint of a run that goes on; call it with that checkpoint written or due."""
         self.is_to_save = False
         if torch.distributed.get_rank() == 0:
             stopping.save_file(self.folder).unlink(missing_ok=True)
-            print(
-                f"stopping: the checkpoint of step {self.step} was written, as {stopping.SAVE_FILE} asked", flush=True
-            )
+            print(f"stopping: {stopping.SAVE_FILE} is obeyed by the checkpoint of step {self.step}", flush=True)
 
     def _save_or_go_on(self) -> int:
         return SAVE if torch.distributed.get_rank() == 0 and stopping.save_file(self.folder).exists() else GO_ON

@@ -52,8 +52,8 @@ KINDS: dict[str, Kind] = {
     "cpt": _training("cpt", "pretrain"),
     "sft": _training("sft", "sft"),
     "dpo": _training("dpo", "dpo"),
-    "convert": Kind(verb=("convert", "to-hf"), settings="recipes.convert.verb:ConvertSettings", on_gpu=True),
-    "eval": Kind(verb=("evaluate",), settings="recipes.evaluate.verb:EvaluateSettings", on_gpu=True),
+    "convert": Kind(verb=("convert", "to-hf"), settings="recipes.convert.to_hf:ToHfSettings", on_gpu=True),
+    "eval": Kind(verb=("evaluate",), settings="recipes.evaluate.settings:EvaluateSettings", on_gpu=True),
 }
 
 

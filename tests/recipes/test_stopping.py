@@ -87,9 +87,14 @@ FORK = """
 import multiprocessing, pathlib, sys, time
 from recipes import stopping
 folder = pathlib.Path(sys.argv[1])
+def work():
+    (folder / "runs").touch()
+    time.sleep(60)
 with stopping.listening(folder):
-    fork = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    fork = multiprocessing.get_context("fork").Process(target=work)
     fork.start()
+    while not (folder / "runs").exists():  # CPython forgets a signal that comes before the fork has run at all
+        time.sleep(0.01)
     fork.terminate()
     fork.join(timeout=20)
 print(fork.exitcode, stopping.request(folder))

@@ -112,7 +112,7 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
         "parity": ["dpo 1,024 1.2 × 10⁻⁵ 1.0 × 10⁻⁴ 14.2 100 %"],
         "time": ["cpt 3 min 00 s 32 %"],
         "ground": [
-            "Ground: portable. Device: cpu. 22 named patches",
+            "Ground: portable. Device: cpu. 24 named patches",
             "megatron-core 0.10.0",
             "4f1c2d9e8b7a",
             "apex_gate",

@@ -14,6 +14,7 @@ import io
 import itertools
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -173,6 +174,18 @@ def open_binary(path: Path) -> IO[bytes]:
     if path.suffix == ".zst":
         return io.BufferedReader(_ZstdReader(path.open("rb")), buffer_size=_CHUNK)
     return path.open("rb")
+
+
+def publish_folder(unfinished: Path, folder: Path) -> None:
+    """Gives a finished folder its name; what has that name now makes room, and is removed when the new one is there."""
+    fsync_folder(unfinished)
+    earlier = folder.with_name(f".{folder.name}.earlier")
+    shutil.rmtree(earlier, ignore_errors=True)
+    if folder.exists():
+        folder.replace(earlier)
+    unfinished.replace(folder)
+    shutil.rmtree(earlier, ignore_errors=True)
+    fsync_folder(folder.parent)
 
 
 @contextlib.contextmanager

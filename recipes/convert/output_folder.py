@@ -1,13 +1,15 @@
-"""The folder a conversion makes: whether there is room, its small files, and how it gets its name."""
+"""What a conversion makes: whether there is room, its small files, and who may write it."""
 
+import contextlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from data_prep import files
 from data_prep.errors import LangadaptError
-from data_prep.files import atomic_write, fsync_folder
+from data_prep.files import atomic_write
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -32,12 +34,29 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
 
 
-def publish(unfinished: Path, output: Path) -> None:
-    """Gives the finished folder its name; an earlier conversion of the same checkpoint makes room."""
-    fsync_folder(unfinished)
-    earlier = output.with_name(f".{output.name}.earlier")
-    if output.exists():
-        output.replace(earlier)
-    unfinished.replace(output)
-    shutil.rmtree(earlier, ignore_errors=True)
-    fsync_folder(output.parent)
+@contextlib.contextmanager
+def hold(output: Path, *, made: str, name: str) -> Iterator[Path]:
+    """Keeps other conversions out while one is written; yields the hidden name to write under.
+
+    Args:
+        output: The name it gets.
+        made: "folder" or "file", for the error when another is at it.
+        name: What cannot be written when the disk refuses.
+
+    Raises:
+        LangadaptError: Another conversion is writing it, or the disk refuses.
+    """
+    words = {
+        "what": f"another conversion is writing this {made}",
+        "why": "each would overwrite the other's files",
+        "fix": "wait for it, or output=ELSEWHERE",
+    }
+    with files.lock(output.parent, f".{output.name}.lock", **words):
+        try:
+            yield output.with_name(f".{output.name}.unfinished")
+        except OSError as error:
+            raise LangadaptError(
+                f"cannot write {name}: {error}", where=str(output), fix="free space, or output=ELSEWHERE"
+            ) from error
+        finally:
+            output.with_name(f".{output.name}.lock").unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data_prep import files
-from data_prep.errors import LangadaptError, UsageError
+from data_prep.errors import UsageError
 from data_prep.files import sha256_file
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
@@ -21,7 +21,7 @@ from recipes.convert.architectures.base import Architecture, Shape, nemo_shape
 from recipes.convert.certificate import CERTIFICATE, GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
 from recipes.convert.copying import Copier
 from recipes.convert.hashing import FileHash
-from recipes.convert.output_folder import publish, require_space, write_json
+from recipes.convert.output_folder import hold, require_space, write_json
 from recipes.convert.progress import Progress
 from recipes.convert.safetensors_file import TensorSpec
 from recipes.convert.tokenizers import SourceTokenizer, Writing
@@ -148,26 +148,13 @@ class Conversion:
         if self.settings.parity:
             _prepare_nemo()
         output = self.settings.output.absolute()
-        unfinished = output.with_name(f".{output.name}.unfinished")
-        words = {
-            "what": "another conversion is writing this folder",
-            "why": "each would overwrite the other's files",
-            "fix": "wait for it, or output=ELSEWHERE",
-        }
-        with files.lock(output.parent, f".{output.name}.lock", **words):
+        with hold(output, made="folder", name="the converted model") as unfinished:
             try:
                 made = self._make(unfinished)
-                publish(unfinished, output)
-            except OSError as error:
-                raise LangadaptError(
-                    f"cannot write the converted model: {error}",
-                    where=str(output),
-                    fix="free space, or output=ELSEWHERE",
-                ) from error
+                files.publish_folder(unfinished, output)
             finally:
                 if not isinstance(sys.exception(), KeyboardInterrupt):
                     shutil.rmtree(unfinished, ignore_errors=True)
-                output.with_name(f".{output.name}.lock").unlink(missing_ok=True)
         return made
 
     def _make(self, folder: Path) -> Certificate:

@@ -11,12 +11,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
-from data_prep import files
-from data_prep.errors import LangadaptError, UsageError
+from data_prep.errors import UsageError
 from data_prep.files import fsync_folder
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
@@ -30,7 +30,7 @@ from recipes.convert.hf_source import HfSource
 from recipes.convert.hf_weights import Weights
 from recipes.convert.nemo_archive import Output, Plan
 from recipes.convert.nemo_settings import Tokenizer
-from recipes.convert.output_folder import require_space, write_json
+from recipes.convert.output_folder import hold, require_space, write_json
 from recipes.convert.to_hf import DTYPES
 
 
@@ -188,7 +188,7 @@ class Conversion:
         is_whole = settings.output.stat().st_size == self.size
         return found if has_proof and is_same and is_whole else None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of everything but the weights, and of samples of each tensor, as `Checkpoint.fingerprint`."""
         digest = hashlib.sha256()
@@ -207,26 +207,15 @@ class Conversion:
             ground.prepare()  # before anything is written: an environment without NeMo would fail after it
             ground.quiet_nemo()
         output = self.settings.output.absolute()
-        unfinished = output.with_name(f".{output.name}.unfinished")
-        words = {
-            "what": "another conversion is writing this file",
-            "why": "each would overwrite the other's",
-            "fix": "wait for it, or output=ELSEWHERE",
-        }
-        with files.lock(output.parent, f".{output.name}.lock", **words):
+        with hold(output, made="file", name="the .nemo") as unfinished:
             try:
                 require_space(output.parent, self.size)
                 made = self._make(unfinished)
                 write_json(self.settings.certificate, asdict(made))
                 unfinished.replace(output)
                 fsync_folder(output.parent)
-            except OSError as error:
-                raise LangadaptError(
-                    f"cannot write the .nemo: {error}", where=str(output), fix="free space, or output=ELSEWHERE"
-                ) from error
             finally:
                 unfinished.unlink(missing_ok=True)
-                output.with_name(f".{output.name}.lock").unlink(missing_ok=True)
         return made
 
     def _make(self, path: Path) -> Certificate:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from data_prep.errors import DataError, UsageError
-from data_prep.files import fsync_folder, full_disk_named, sha256_file
+from data_prep.files import full_disk_named, publish_folder, sha256_file
 from recipes.release.contents import Contents
 
 SUMS = "SHA256SUMS"
@@ -74,7 +74,7 @@ def write(folder: Path, contents: Contents, checksums: dict[str, str]) -> None:
     try:
         with full_disk_named(folder):
             _fill(unfinished, contents, checksums)
-        _publish(unfinished, folder)
+        publish_folder(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -95,7 +95,6 @@ def _fill(folder: Path, contents: Contents, checksums: dict[str, str]) -> None:
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    fsync_folder(folder)
 
 
 def copy(source: Path, target: Path) -> None:
@@ -113,13 +112,3 @@ def copy(source: Path, target: Path) -> None:
                 raise
     if left:  # another file system, or a kernel that cannot
         shutil.copyfile(source, target)
-
-
-def _publish(unfinished: Path, folder: Path) -> None:
-    earlier = folder.with_name(f".{folder.name}.earlier")
-    shutil.rmtree(earlier, ignore_errors=True)
-    if folder.exists():
-        folder.replace(earlier)
-    unfinished.replace(folder)
-    shutil.rmtree(earlier, ignore_errors=True)
-    fsync_folder(folder.parent)

@@ -27,8 +27,8 @@ from data_prep.errors import DataError, LangadaptError, UsageError
 _CHUNK = 1 << 20
 _ZSTD_LEVEL = 3
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_ZSTD_SLICE = 4096
-"""Bytes expanded at once: a file that compresses a thousandfold still takes a few megabytes."""
+_ZSTD_SLICE = 8192
+"""Bytes expanded at once: a file that compresses a thousandfold still takes some megabytes."""
 
 
 @contextlib.contextmanager
@@ -125,13 +125,26 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _expand(file: BinaryIO) -> Iterator[bytes]:
+    """What a .zst file holds; raises EOFError where zstandard's own reader just stops short."""
+    frame: zstandard.ZstdDecompressionObj | None = None
+    while chunk := file.read(_CHUNK // 8):
+        compressed = memoryview(chunk)
+        while compressed:
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            taken, compressed = compressed[:_ZSTD_SLICE], compressed[_ZSTD_SLICE:]
+            yield frame.decompress(taken)
+            if frame.eof:
+                compressed, frame = memoryview(frame.unused_data + compressed), None
+    if frame is not None:
+        raise EOFError("the file ends inside a compressed frame")
+
+
 class _ZstdReader(io.RawIOBase):
-    """Decompressed bytes of a .zst file; raises EOFError where zstandard's own reader just stops short."""
+    """The decompressed bytes as a file."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._frame: zstandard.ZstdDecompressionObj | None = None
-        self._compressed = memoryview(b"")
+        self._file, self._pieces = file, _expand(file)
         self._ready = memoryview(b"")
 
     def readable(self) -> bool:
@@ -139,28 +152,13 @@ class _ZstdReader(io.RawIOBase):
 
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
         while not self._ready:
-            if not self._decompress():
+            if (piece := next(self._pieces, None)) is None:
                 return 0
+            self._ready = memoryview(piece)
         size = min(len(buffer), len(self._ready))
         buffer[:size] = self._ready[:size]
         self._ready = self._ready[size:]
         return size
-
-    def _decompress(self) -> bool:
-        """Take one step; False at the end of the file."""
-        self._compressed = self._compressed or memoryview(self._file.read(_CHUNK // 8))
-        if not self._compressed:
-            if self._frame is not None:
-                raise EOFError("the file ends inside a compressed frame")
-            return False
-        if self._frame is None:
-            self._frame = zstandard.ZstdDecompressor().decompressobj()
-        taken, self._compressed = self._compressed[:_ZSTD_SLICE], self._compressed[_ZSTD_SLICE:]
-        self._ready = memoryview(self._frame.decompress(taken))
-        if self._frame.eof:
-            self._compressed = memoryview(self._frame.unused_data + self._compressed)
-            self._frame = None
-        return True
 
     def close(self) -> None:
         self._file.close()
@@ -206,10 +204,33 @@ def read_shard(path: Path) -> Iterator[Document]:
     Raises:
         DataError: The shard is missing, damaged, or not one of ours.
     """
+    with _damage_named(path), open_binary(path) as lines:
+        for line in lines:
+            yield Document.from_json(line)
+
+
+def read_blocks(path: Path, size: int) -> Iterator[bytes]:
+    """The lines of one shard, unread, some `size` bytes together.
+
+    Raises:
+        DataError: The shard is missing or damaged.
+    """
+    with _damage_named(path), path.open("rb") as file:
+        pieces, held = [], 0
+        for piece in _expand(file):
+            pieces.append(piece)
+            held += len(piece)
+            if held >= size and (end := piece.rfind(b"\n") + 1):
+                yield b"".join([*pieces[:-1], piece[:end]])
+                pieces, held = [piece[end:]], len(piece) - end
+        if held:
+            yield b"".join(pieces)
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
     try:
-        with open_binary(path) as lines:
-            for line in lines:
-                yield Document.from_json(line)
+        yield
     except (OSError, EOFError, ValueError, zstandard.ZstdError) as error:
         raise DataError(
             f"cannot read this shard of documents: {error}",

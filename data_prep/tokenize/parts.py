@@ -1,9 +1,9 @@
 """What a task of each step writes: the tokens of one shard, and the tokens of a dataset."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,17 @@ import numpy as np
 from loguru import logger
 
 from data_prep import vocabulary
-from data_prep.documents import Dataset, Document, Record
+from data_prep.documents import Dataset, Record
 from data_prep.errors import DataError
 from data_prep.files import read_shard
 from data_prep.indexed_dataset import LONGEST_DOCUMENT, dataset_writer, merge_datasets, remove_dataset
 from data_prep.layout import append_suffix, receipt_path
 from data_prep.receipts import Receipt, Tally
 from data_prep.tasks import Written
-from data_prep.tokenize.encoder import Encoder, Ids, Proved, Reference
+from data_prep.tokenize.encoder import Encoder, Proved, Reference
+from data_prep.tokenize.gigatoken_model import Encoded, Lengths
 from data_prep.tokenize.gigatoken_source import Refused
 from data_prep.vocabulary import Vocabulary
-
-BATCH_CHARACTERS = 1 << 20
-"""Documents are encoded and written together until they hold this many: few enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +31,12 @@ class Tokens:
     tokenizer: Path
     add_bos: bool
 
-    def frame(self, loaded: Vocabulary) -> tuple[Ids, Ids]:
-        """What stands before and after every document."""
-        before = [loaded.bos_id] if self.add_bos else []
-        return np.array(before, dtype=np.uint32), np.array([loaded.eod_id], dtype=np.uint32)
+    def frame(self, encoded: Encoded, loaded: Vocabulary) -> Encoded:
+        """The same documents, each with its end-of-document token and, where wanted, its first one."""
+        ids, lengths = encoded.ids, encoded.lengths
+        if self.add_bos and loaded.bos_id is not None:
+            ids, lengths = np.insert(ids, np.cumsum(lengths) - lengths, loaded.bos_id), lengths + 1
+        return replace(encoded, ids=np.insert(ids, np.cumsum(lengths), loaded.eod_id), lengths=lengths + 1)
 
     def details(self, loaded: Vocabulary, dataset: Dataset) -> dict[str, Any]:
         """What a receipt says about the ids."""
@@ -80,38 +80,24 @@ def write_part(prefix: Path, shard: Path, tokens: Tokens, _records: Iterable[Rec
 
 
 def _encode(prefix: Path, shard: Path, tokens: Tokens, loaded: Vocabulary, encoder: Encoder) -> _Counts:
-    bos, eod = tokens.frame(loaded)
     counts = _Counts()
     with dataset_writer(prefix, loaded.dtype) as add:
-        for batch in _batches(read_shard(shard)):
-            texts = [document.text for document in batch]
-            ids = encoder.encode(texts)
-            lengths = np.fromiter(map(len, ids), np.int64, len(ids)) + len(bos) + 1
-            _refuse_too_long(batch, lengths, shard)
-            add(np.concatenate(list(chain.from_iterable((bos, each, eod) for each in ids))), lengths)
-            counts.documents += len(batch)
-            counts.characters += sum(map(len, texts))
-            counts.tokens += int(lengths.sum())
+        for encoded in encoder.encode_shard(shard):
+            framed = tokens.frame(encoded, loaded)
+            _refuse_too_long(framed.lengths, counts.documents, shard)
+            add(framed.ids, framed.lengths)
+            counts.documents += len(framed.lengths)
+            counts.characters += framed.characters
+            counts.tokens += len(framed.ids)
     return counts
 
 
-def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
-    batch, characters = [], 0
-    for document in documents:
-        batch.append(document)
-        characters += len(document.text)
-        if characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
-
-
-def _refuse_too_long(batch: Sequence[Document], lengths: "np.ndarray[Any, np.dtype[np.int64]]", shard: Path) -> None:
+def _refuse_too_long(lengths: Lengths, earlier: int, shard: Path) -> None:
     longest = int(lengths.argmax())
     if lengths[longest] > LONGEST_DOCUMENT:
+        document = next(islice(read_shard(shard), earlier + longest, None))
         raise DataError(
-            f"document {batch[longest].id} has {lengths[longest]:,} tokens",
+            f"document {document.id} has {lengths[longest]:,} tokens",
             where=str(shard),
             why=f"Megatron's index keeps the length of a document in 31 bits: at most {LONGEST_DOCUMENT:,} tokens",
             fix="cut the document in the source, or leave it out with a smaller ingest.max_document_bytes",

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from data_prep.tokenize.encoder import Ids, Proved
+from data_prep.tokenize.encoder import Proved
+from data_prep.tokenize.gigatoken_model import Ids
 from data_prep.tokenize.gigatoken_source import Refused
 from data_prep.vocabulary import Vocabulary
 from recipes.examples.readers import Example, Joining

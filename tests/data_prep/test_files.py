@@ -5,7 +5,7 @@ import pytest
 import zstandard
 
 from data_prep.errors import DataError
-from data_prep.files import atomic_write, open_binary, read_shard, read_shards, sha256_file, shard_writer
+from data_prep.files import atomic_write, open_binary, read_blocks, read_shard, read_shards, sha256_file, shard_writer
 
 from .test_documents import document
 
@@ -79,3 +79,17 @@ def test_a_checksum_notices_an_edit(tmp_path: Path) -> None:
     first = sha256_file(path)
     path.write_bytes(b"two!")
     assert sha256_file(path) != first
+
+
+@pytest.mark.parametrize("size", [1, 500, 1 << 20])
+def test_blocks_are_whole_lines_across_frames_and_together_the_shard(tmp_path: Path, size: int) -> None:
+    lines = [f"{number} {'क' * number}\n".encode() for number in range(200)]
+    path = tmp_path / "a.zst"
+    path.write_bytes(b"".join(zstandard.compress(b"".join(lines[first : first + 7])) for first in range(0, 200, 7)))
+    blocks = list(read_blocks(path, size))
+    assert b"".join(blocks) == b"".join(lines)
+    assert all(block.endswith(b"\n") for block in blocks)
+    assert (len(blocks) > 1) == (size < 1 << 20)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(DataError, match="ends inside a compressed frame"):
+        list(read_blocks(path, size))

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep import vocabulary
-from data_prep.tokenize import encoder
+from data_prep.tokenize import encoder, gigatoken_model
 from data_prep.tokenize.encoder import Proved, Reference
+from data_prep.tokenize.gigatoken_model import Model
 from data_prep.tokenize.gigatoken_source import Refused
 from data_prep.tokenize.hard_texts import HARD_TEXTS
 from data_prep.tokenizer import train
@@ -109,12 +110,12 @@ def test_the_reference_takes_its_place(tmp_path: Path) -> None:
 
 def spoil(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     """Gigatoken gets a text with this word wrong."""
-    right = encoder._Gigatoken.encode
+    right = Model.encode
 
     def wrong(self: Any, texts: Any) -> Any:
         return [np.append(ids, 0) if word in text else ids for text, ids in zip(texts, right(self, texts), strict=True)]
 
-    monkeypatch.setattr(encoder._Gigatoken, "encode", wrong)
+    monkeypatch.setattr(Model, "encode", wrong)
     encoder._model.cache_clear()
 
 
@@ -148,7 +149,7 @@ def test_a_difference_in_the_documents_is_found_at_the_start_and_in_later_batche
 def test_gigatoken_is_loaded_anew_before_it_remembers_too_much(
     ours: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoder, "_REMEMBERED", 10)
+    monkeypatch.setattr(gigatoken_model, "_REMEMBERED", 10)
     encoder._model.cache_clear()
     proved = Proved(ours)
     first = proved._model._tokenizer

@@ -35,6 +35,8 @@ def read(vocabulary: Vocabulary) -> tuple[str, Prepare | None]:
 
 def _of_json(settings: dict[str, Any]) -> str:
     plain = [token for token in settings.get("added_tokens", ()) if not token["special"]]
+    if settings.get("normalizer") and (found := next((each["content"] for each in plain if each["normalized"]), None)):
+        raise Refused(f"gigatoken looks for the added token {found!r} before it normalises, the tokenizer after it")
     settings |= {"added_tokens": plain, "post_processor": None, "truncation": None, "padding": None}
     return json.dumps(settings, ensure_ascii=False)
 

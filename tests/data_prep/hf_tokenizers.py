@@ -36,7 +36,7 @@ def byte_level(pattern: str = LLAMA_3, normalizer: Any = None) -> Tokenizer:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     options = {"special_tokens": [EOD, BOS, *TURNS], "initial_alphabet": alphabet, "show_progress": False}
     tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=600, **options))
-    tokenizer.add_tokens([AddedToken("\n\n", normalized=False), AddedToken("ज़", normalized=True)])
+    tokenizer.add_tokens([AddedToken("\n\n", normalized=False), AddedToken("ज़", normalized=not normalizer)])
     bos = tokenizer.token_to_id(BOS)
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, bos)])
     return tokenizer
@@ -44,6 +44,12 @@ def byte_level(pattern: str = LLAMA_3, normalizer: Any = None) -> Tokenizer:
 
 def qwen() -> Tokenizer:
     return byte_level(LLAMA_3.replace("{1,3}", ""), normalizers.NFC())
+
+
+def normalised_token() -> Tokenizer:
+    tokenizer = qwen()
+    tokenizer.add_tokens([AddedToken("ड़", normalized=True)])
+    return tokenizer
 
 
 def metaspace() -> Tokenizer:

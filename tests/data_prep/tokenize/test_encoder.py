@@ -101,6 +101,12 @@ def test_hugging_face_tokenizers_it_cannot_read_are_named(tmp_path: Path, make: 
         Proved(vocabulary.load(hf.save(make(), tmp_path)))
 
 
+def test_tokens_that_only_normalised_text_has_are_left_to_the_reference(tmp_path: Path) -> None:
+    """Gigatoken 0.10.0 misses such a token where the text is not yet normalised."""
+    with pytest.raises(Refused, match="looks for the added token 'ड़' before it normalises, the tokenizer after it"):
+        Proved(vocabulary.load(hf.save(hf.normalised_token(), tmp_path)))
+
+
 def test_the_reference_takes_its_place(tmp_path: Path) -> None:
     unigram = trained(tmp_path, model_type="unigram")
     slow = Reference(unigram, "because")

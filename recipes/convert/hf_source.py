@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from data_prep.errors import DataError, UsageError
 from recipes.convert.casts import ITEM_BYTES
@@ -48,22 +48,14 @@ class HfSource:
             yield Reader({path: stack.enter_context(path.open("rb")).fileno() for path in self.files})
 
 
-class Piece(NamedTuple):
-    """Bytes of a tensor, and where they were read."""
-
-    descriptor: int
-    start: int
-    data: memoryview
-
-
 @dataclass(frozen=True)
 class Reader:
     """Open files of weights."""
 
     descriptors: Mapping[Path, int]
 
-    def rows(self, tensor: Located, first: int, count: int) -> Iterator[Piece]:
-        """The bytes of rows, piece by piece; the data of each is valid until the next one is taken.
+    def rows(self, tensor: Located, first: int, count: int) -> Iterator[memoryview]:
+        """The bytes of rows, piece by piece; each is valid until the next one is taken.
 
         Raises:
             DataError: The file has become shorter since it was opened.
@@ -75,7 +67,7 @@ class Reader:
             got = os.preadv(descriptor, [buffer[: end - start]], start)
             if got % ITEM_BYTES[tensor.dtype] or not got:
                 raise _cut_off(tensor.file, start + got, end)
-            yield Piece(descriptor, start, buffer[:got])
+            yield buffer[:got]
             start += got
 
     def sample(self, tensor: Located) -> bytes:

@@ -41,13 +41,9 @@ class Weights:
     def _copy(self, output: Output, name: str, first: int, count: int, checksum: int) -> int:
         tensor = self.source.tensors[name]
         for piece in self.reader.rows(tensor, first, count):
-            if tensor.dtype == self.dtype:
-                checksum = zlib.crc32(piece.data, checksum)
-                output.copy(piece.descriptor, piece.start, len(piece.data))
-            else:
-                data = self._cast(name, piece.data)
-                checksum = zlib.crc32(data, checksum)
-                output.write(data)
+            data = piece if tensor.dtype == self.dtype else self._cast(name, piece)
+            checksum = zlib.crc32(data, checksum)
+            output.write(data)
         return checksum
 
     def _cast(self, name: str, data: memoryview) -> memoryview:

@@ -31,7 +31,6 @@ from torch.distributed.checkpoint.metadata import (
 from recipes.convert.architectures.tensors import MegatronTensor
 from recipes.convert.casts import ITEM_BYTES
 from recipes.convert.hashing import Follower
-from recipes.convert.kernel_copy import KernelCopy
 from recipes.convert.torch_records import frame, record_size
 
 PREFIX = "model."
@@ -199,7 +198,6 @@ class Output:
     def __init__(self, descriptor: int, follower: Follower) -> None:
         self.position = 0
         self._descriptor, self._follower = descriptor, follower
-        self._kernel = KernelCopy(descriptor)
 
     def write(self, data: bytes | memoryview) -> None:
         """Appends bytes."""
@@ -207,12 +205,6 @@ class Output:
         while left:
             self._advance(count := os.pwrite(self._descriptor, left, self.position))
             left = left[count:]
-
-    def copy(self, source: int, start: int, size: int) -> None:
-        """Appends bytes of another file, which has them."""
-        while size:
-            self._advance(count := self._kernel.copy_some(source, start, self.position, size))
-            start, size = start + count, size - count
 
     def _advance(self, count: int) -> None:
         self.position += count

@@ -1,7 +1,7 @@
 """A real Slurm on this machine: one controller and some nodes in a folder, started in a second, stopped after use.
 
 Debian's packages slurmctld, slurmd and slurm-client suffice; no systemd, munge or cgroups. Authentication is off, so
-the daemons listen on 127.0.0.1 alone. Its clocks are short: a requeued job starts again after 6 seconds, a crashed
+the daemons listen on 127.0.0.1 alone. Its clocks are short: a requeued job starts again after 11 seconds, a crashed
 node is down after 25.
 """
 
@@ -29,7 +29,7 @@ SlurmctldPort={port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/none
-AuthInfo=cred_expire=5
+AuthInfo=cred_expire=10
 CredType=cred/none
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 PlugStackConfig={folder}/plugstack.conf

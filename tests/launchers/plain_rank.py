@@ -29,7 +29,10 @@ def main(folder: Path) -> None:
     (folder / "record").mkdir(parents=True, exist_ok=True)
     (folder / "record" / "left").unlink(missing_ok=True)
     first = checkpoints.newest(folder)
-    train(folder, fate, checkpoints.step_of(first) if first else 0)
+    step = checkpoints.step_of(first) if first else 0
+    with (folder / "record" / "began").open("a") as file:
+        file.write(f"{step}\n")
+    train(folder, fate, step)
 
 
 def train(folder: Path, fate: dict, step: int) -> None:

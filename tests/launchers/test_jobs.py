@@ -106,7 +106,7 @@ def test_every_rank_has_a_log_that_a_restart_goes_on_in(runs: dict[str, PlainRun
 
 def test_slurms_warning_leads_to_a_checkpoint_and_a_requeue(runs: dict[str, PlainRun]) -> None:
     run = runs["warned"]
-    assert len(run.starts) == 2
+    assert len(run.starts) == 2, run.said
     assert run.starts[1] >= 6
     assert run.steps == 30, "a step was lost or done twice"
     assert run.said.count("the run is asked to stop") == 1

@@ -77,10 +77,10 @@ class Checkpoint:
 
     def _sample(self, reader: RecordReader, name: str, chunk: Chunk) -> bytes:
         stored = self.tensors[name]
-        descriptor, start = reader.place(name, stored, chunk)
+        file, start = reader.place(name, stored, chunk)
         size = prod(chunk.shape) * ITEM_BYTES[stored.dtype]
-        return os.pread(descriptor, min(size, SAMPLE_BYTES), start) + os.pread(
-            descriptor, min(size, SAMPLE_BYTES), start + max(0, size - SAMPLE_BYTES)
+        return os.pread(file.descriptor, min(size, SAMPLE_BYTES), start) + os.pread(
+            file.descriptor, min(size, SAMPLE_BYTES), start + max(0, size - SAMPLE_BYTES)
         )
 
 

@@ -54,7 +54,7 @@ class Checkpoint:
 
     def open(self) -> RecordReader:
         """A reader of the tensors' bytes."""
-        return RecordReader(self.files, str(self.path))
+        return RecordReader(self.files, str(self.path), is_shared=self.path.is_file())
 
     def fingerprint(self, tokenizer: Mapping[str, bytes]) -> str:
         """SHA-256 over everything a conversion depends on, the weights by the first and last 4 KiB of every chunk.

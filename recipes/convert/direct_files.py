@@ -16,23 +16,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
 """Read or written at once."""
 
 _ALIGNMENT = 4096
 _BLOCKS_IN_FLIGHT = 4
 
 
-class DirectInput:
+class RangeInput:
     """Reads ranges of one file.
+
+    Args:
+        path: The file.
+        is_shared: Whether somebody else reads it meanwhile: then the page cache serves both, and the disk is read once.
 
     Attributes:
         descriptor: Of the file opened as usual, for small reads.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_shared: bool) -> None:
         self.descriptor = os.open(path, os.O_RDONLY)
-        self._direct = _open_direct(path, os.O_RDONLY)
+        self._direct = os.dup(self.descriptor) if is_shared else _open_direct(path, os.O_RDONLY)
         self._buffer = memoryview(mmap.mmap(-1, BLOCK_BYTES + 2 * _ALIGNMENT))
 
     def close(self) -> None:

@@ -1,12 +1,9 @@
 """SHA-256 of the files that a conversion reads, in a thread beside it: hashlib releases the interpreter."""
 
-import contextlib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
-
-from recipes.convert.direct_files import BLOCK_BYTES, DirectInput
 
 
 class FileHashes:
@@ -33,15 +30,7 @@ class FileHashes:
     def _run(self) -> None:
         try:
             for path in self._paths:
-                self._digests[path.name] = _sha256(path)
+                with path.open("rb") as file:
+                    self._digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             self._error = error
-
-
-def _sha256(path: Path) -> str:
-    digest, position = hashlib.sha256(), 0
-    with contextlib.closing(DirectInput(path)) as file:
-        while data := file.read(position, BLOCK_BYTES):
-            digest.update(data)
-            position += len(data)
-    return digest.hexdigest()

@@ -14,7 +14,7 @@ from typing import Any
 
 from data_prep.errors import DataError, UsageError
 from recipes.convert.casts import ITEM_BYTES
-from recipes.convert.direct_files import BLOCK_BYTES, DirectInput
+from recipes.convert.direct_files import BLOCK_BYTES, RangeInput
 from recipes.convert.torch_records import Located, locate_tensors
 
 FORMS = ("model.safetensors", "pytorch_model.bin")
@@ -41,16 +41,16 @@ class HfSource:
 
     @contextmanager
     def reader(self) -> "Iterator[Reader]":
-        """Keeps all files open while rows are read."""
+        """Keeps all files open while rows are read, which are hashed meanwhile."""
         with ExitStack() as stack:
-            yield Reader({path: stack.enter_context(closing(DirectInput(path))) for path in self.files})
+            yield Reader({path: stack.enter_context(closing(RangeInput(path, is_shared=True))) for path in self.files})
 
 
 @dataclass(frozen=True)
 class Reader:
     """Open files of weights."""
 
-    inputs: Mapping[Path, DirectInput]
+    inputs: Mapping[Path, RangeInput]
 
     def rows(self, tensor: Located, first: int, count: int) -> Iterator[memoryview]:
         """The bytes of rows, piece by piece; each is valid until the next one is taken.

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 
 from recipes.convert import pickles
 from recipes.convert.casts import ITEM_BYTES
-from recipes.convert.direct_files import BLOCK_BYTES, DirectInput
+from recipes.convert.direct_files import BLOCK_BYTES, RangeInput
 from recipes.convert.stored_tensors import Chunk, StoredTensor, damaged
 
 _LOCAL_HEADER = struct.Struct("<26xHH")
@@ -37,7 +37,7 @@ class Member:
 class Place(NamedTuple):
     """Where some bytes begin."""
 
-    file: DirectInput
+    file: RangeInput
     start: int
 
 
@@ -68,12 +68,18 @@ class _Window(io.RawIOBase):
 
 
 class RecordReader:
-    """Opened files of a checkpoint, and where in them the tensors' bytes are."""
+    """Opened files of a checkpoint, and where in them the tensors' bytes are.
 
-    def __init__(self, files: Mapping[str, Member], where: str) -> None:
-        self._files, self._where = files, where
+    Args:
+        files: By their names in the checkpoint.
+        where: Names it in errors.
+        is_shared: Whether they are hashed meanwhile.
+    """
+
+    def __init__(self, files: Mapping[str, Member], where: str, *, is_shared: bool) -> None:
+        self._files, self._where, self._is_shared = files, where, is_shared
         self._stack = ExitStack()
-        self._inputs: dict[Path, DirectInput] = {}
+        self._inputs: dict[Path, RangeInput] = {}
         self._found: dict[tuple[str, int], Place] = {}
 
     def __enter__(self) -> Self:
@@ -127,9 +133,9 @@ class RecordReader:
         self._require(name, tensor, chunk, found)
         return Place(file, first + found.offset * ITEM_BYTES[tensor.dtype])
 
-    def _open(self, path: Path) -> DirectInput:
+    def _open(self, path: Path) -> RangeInput:
         if path not in self._inputs:
-            self._inputs[path] = self._stack.enter_context(closing(DirectInput(path)))
+            self._inputs[path] = self._stack.enter_context(closing(RangeInput(path, is_shared=self._is_shared)))
         return self._inputs[path]
 
     def _require(self, name: str, tensor: StoredTensor, chunk: Chunk, found: pickles.Rebuilt) -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from recipes.convert import direct_files
-from recipes.convert.direct_files import BLOCK_BYTES, DirectInput, DirectOutput
+from recipes.convert.direct_files import BLOCK_BYTES, DirectOutput, RangeInput
 
-CONTENT = random.Random(0).randbytes(2 * BLOCK_BYTES + 5000)
+CONTENT = random.Random(0).randbytes(5 * BLOCK_BYTES + 5000)
 
 
 @pytest.mark.parametrize("size", [0, 1, 4095, 4096, BLOCK_BYTES, BLOCK_BYTES + 1, len(CONTENT)])
-@pytest.mark.parametrize("step", [1000, 3 * BLOCK_BYTES])
+@pytest.mark.parametrize("step", [100_000, 3 * BLOCK_BYTES])
 def test_what_is_written_in_pieces_is_there_with_its_hash(tmp_path: Path, size: int, step: int) -> None:
     path, content = tmp_path / "x", memoryview(CONTENT)[:size]
     path.write_bytes(b"something longer" * 1000)
@@ -38,12 +38,13 @@ def test_more_blocks_than_are_in_flight_stay_in_order(tmp_path: Path, monkeypatc
     assert (tmp_path / "x").read_bytes() == CONTENT
 
 
-def test_any_range_is_read_and_the_end_of_the_file_is_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_any_range_is_read_and_the_end_of_the_file_is_its_end(tmp_path: Path, *, is_shared: bool) -> None:
     path, draw = tmp_path / "x", random.Random(1)
     path.write_bytes(CONTENT)
     ranges = [(draw.randrange(len(CONTENT)), draw.randrange(BLOCK_BYTES)) for _ in range(50)]
     edges = [(0, BLOCK_BYTES), (4095, BLOCK_BYTES), (len(CONTENT) - 1, 10), (len(CONTENT), 10), (2 * len(CONTENT), 10)]
-    with contextlib.closing(DirectInput(path)) as file:
+    with contextlib.closing(RangeInput(path, is_shared=is_shared)) as file:
         for start, size in ranges + edges:
             assert file.read(start, size) == CONTENT[start : start + size]
 
@@ -68,7 +69,7 @@ def test_without_direct_io_the_bytes_are_the_same_and_a_line_says_so(
     with DirectOutput(tmp_path / "x") as output:
         output.write(CONTENT)
         output.finish()
-    with contextlib.closing(DirectInput(tmp_path / "x")) as file:
+    with contextlib.closing(RangeInput(tmp_path / "x", is_shared=False)) as file:
         assert file.read(5, 4096) == CONTENT[5:4101]
     assert capsys.readouterr().out.count(f"the file system of {tmp_path} has no direct I/O") == 1
 
@@ -83,7 +84,7 @@ def test_a_disk_that_refuses_in_the_background_is_heard(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (BLOCK_BYTES + 5000, hard))
     try:
         with DirectOutput(tmp_path / "x") as output:
-            output.write(CONTENT)
+            output.write(CONTENT[: 2 * BLOCK_BYTES])
             with pytest.raises(OSError, match="File too large"):
                 output.finish()
     finally:

@@ -101,12 +101,6 @@ def test_every_folder_has_a_tiny_and_a_full_config():
         assert {f"{folder}/tiny", f"{folder}/nemotron_mini_4b_hindi"} <= set(NAMES)
 
 
-@each_config
-def test_config_passes_its_checks_where_it_is_meant_to_run(composed):
-    path, cfg = composed
-    CHECKS[path.parent.name](cfg, has_gpu=not path.stem.startswith("tiny"))
-
-
 @pytest.mark.parametrize("path", RUNNABLE, ids=NAMES)
 def test_config_passes_its_verbs_dry_run_on_a_machine_without_a_gpu(path, overrides, tmp_path, monkeypatch, capsys):
     """Steps by the thousand draw the stand-in text by the thousand epochs: the limit is lifted."""

@@ -89,6 +89,8 @@ class Inputs:
     nemo: Path
     chat: Path
     pairs: Path
+    heldout: dict[str, Path]
+    """For validation: chats and pairs by their schema."""
 
     def overrides(self, schema: str, *, continued: bool = True) -> list[str]:
         blend, keys = f"[1.0,{self.prefix}]", tokenizer_keys(self.tokenizer)
@@ -101,12 +103,12 @@ class Inputs:
             "sft": [
                 f"model.restore_from_path={self.nemo}",
                 f"model.data.train_ds.file_path={self.chat}",
-                f"model.data.validation_ds.file_path={self.chat}",
+                f"model.data.validation_ds.file_path={self.heldout['sft']}",
             ],
             "dpo": [
                 f"pretrained_checkpoint.restore_from_path={self.nemo}",
                 f"model.data.data_prefix.train=[{self.pairs}]",
-                f"model.data.data_prefix.validation=[{self.pairs}]",
+                f"model.data.data_prefix.validation=[{self.heldout['dpo']}]",
             ],
         }
         return [*by_schema[schema], f"exp_manager.explicit_log_dir={self.nemo.parent / 'run'}"]
@@ -125,4 +127,8 @@ def make_inputs(
         nemo=make_nemo(folder / "base.nemo", part, tokenizer),
         chat=make_jsonl(folder / "sft.jsonl", CHAT, examples),
         pairs=make_jsonl(folder / "dpo.jsonl", PAIR, examples),
+        heldout={
+            name: make_jsonl(folder / f"{name}.validation.jsonl", row, min(examples, 1024))
+            for name, row in (("sft", CHAT), ("dpo", PAIR))
+        },
     )

@@ -61,7 +61,7 @@ def test_aligners_own_files_are_read_where_they_lie(configured, inputs, tmp_path
         cfg = configured(schema, {"exp_manager.explicit_log_dir": str(tmp_path / schema)})
         assert set(looked_at(cfg, schema).values()) == {8}
         summary = prepare(cfg)
-        assert set(reads(tmp_path / schema).values()) == {str(file)}
+        assert set(reads(tmp_path / schema).values()) == {str(file), str(inputs.heldout[schema])}
         assert summary["outputs"] == {}
         assert [path.name for path in (tmp_path / schema).rglob("*") if path.is_file()] == ["summary.json"]
 

@@ -17,7 +17,7 @@ from data_prep.files import sha256_file
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
 from recipes.convert import architectures, certificate, checkpoint, plan, safetensors_file, tokenizers
-from recipes.convert.architectures.base import Architecture, Shape, nemo_shape
+from recipes.convert.architectures.base import Architecture, Shape, max_positions, nemo_shape
 from recipes.convert.certificate import CERTIFICATE, GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
 from recipes.convert.copying import Copier
 from recipes.convert.hashing import FileHash
@@ -160,7 +160,8 @@ class Conversion:
     def _make(self, folder: Path) -> Certificate:
         """Everything in the hidden folder."""
         progress = Progress.take_over(folder, self._key())
-        require_space(folder, self.plan.size - sum(size for _, size in progress.shards.values()))
+        unpacked = self.settings.model.stat().st_size if self.settings.parity and self.settings.model.is_file() else 0
+        require_space(folder, self.plan.size + unpacked - sum(size for _, size in progress.shards.values()))
         source_hash = FileHash(self.settings.model) if self.settings.model.is_file() else None
         start = time.monotonic()
         checksums = self._write_weights(folder, progress)
@@ -212,15 +213,18 @@ class Conversion:
 
     def _prove(self, folder: Path) -> dict[str, Any]:
         """Runs both models over the built-in texts and compares."""
-        from recipes.convert import gate
+        from transformers import AutoTokenizer
 
-        stored = self.source.tensors[self.plan.jobs[0].name].dtype
+        from recipes.convert import gate, parity
+
+        longest = max_positions(self.source.config)
         return gate.run(
             self.source,
             folder,
-            self.tokenizer,
+            parity.probe(AutoTokenizer.from_pretrained(folder), self.tokenizer, longest),
             mode=self.settings.gate,
-            rounded_to=self.dtype if self.dtype != stored else None,
+            rounded_to=self.dtype if self.settings.dtype else None,
+            unpacked=folder / ".unpacked",
             output=self.settings.output,
         )
 

@@ -91,6 +91,35 @@ def test_nemo_restores_the_file_and_computes_what_transformers_does(back, name):
         assert digest in [sha256_file(place) for place in places if place.is_file()]
 
 
+def figures(path):
+    found = json.loads(path.read_text())
+    return [found[name] for name in ("max_abs_logit_diff", "max_abs_logit", "positions", "argmax_agreement")]
+
+
+@pytest.mark.slow
+def test_a_layer_at_a_time_the_gate_says_what_it_says_of_whole_models(back):
+    """The second from a .bin file with buffers and a padding token beyond the table of the one-layer model."""
+    layers, whole = back.folder / "by-layer-llama.parity.json", back.folder / "back-llama.parity.json"
+    assert figures(layers) == pytest.approx(figures(whole), rel=1e-3)
+    assert json.loads(layers.read_text())["gate"] == "layers"
+    assert sorted(path.name for path in back.folder.glob(".*")) == []
+
+
+@pytest.mark.slow
+def test_a_layer_at_a_time_a_cast_is_compared_with_weights_rounded_as_stored(back):
+    certificate = json.loads((back.folder / "by-layer-tiny.parity.json").read_text())
+    assert certificate["max_abs_logit_diff"] < certificate["tolerance"] / 5
+    assert (certificate["dtype"], certificate["source_dtype"], certificate["gate"]) == ("bfloat16", "float32", "layers")
+
+
+@pytest.mark.slow
+def test_both_forms_of_the_gate_fail_on_a_weight_written_as_zeros_and_name_its_layer(back):
+    said = json.loads((back.folder / "spoilt.json").read_text())
+    assert said["whole"].replace("whole.nemo", "layers.nemo") == said["layers"]
+    assert "first in: layer 2: logits differ by up to" in said["layers"]
+    assert list((back.folder / "spoilt").iterdir()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tiny", "llama"])
 @pytest.mark.parametrize("layout", [".nemo", *LAYOUTS])
@@ -274,6 +303,17 @@ def test_a_disk_without_room_is_named_before_anything_is_written(source, output,
     assert left_behind(output) == []
 
 
+def test_the_gate_by_layer_asks_for_room_to_unpack_the_file(source, output, monkeypatch):
+    monkeypatch.setattr(ground, "prepare", lambda: None)
+    monkeypatch.setattr(ground, "quiet_nemo", lambda: None)
+    monkeypatch.setattr(to_hf.shutil, "disk_usage", lambda _path: SimpleNamespace(free=1_500_000))
+    assert run(source, output) == 0
+    assert 750_000 < output.stat().st_size < 1_500_000
+    with pytest.raises(LangadaptError, match=r"0\.0 GB are free"):
+        run(source, output.with_stem("other"), "parity=true", "gate=layers")
+    assert left_behind(output) == ["base.nemo", "base.parity.json"]
+
+
 def test_a_killed_conversion_is_started_again_over_what_it_left(source, output):
     output.parent.mkdir()
     (output.parent / ".base.nemo.unfinished").write_bytes(b"half" * 1_000_000)
@@ -309,8 +349,8 @@ def test_a_failed_gate_leaves_nothing(source, output, tiny, monkeypatch):
     assert run(source, output, "parity=true") == 0
     load = hf_model.load_hf
 
-    def changed(folder):
-        model = load(folder)
+    def changed(folder, rounded):
+        model = load(folder, rounded)
         model.model.layers[1].input_layernorm.bias.data += 1
         return model
 

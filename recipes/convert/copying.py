@@ -62,7 +62,7 @@ class Copier:
 
     def __init__(self, reader: RecordReader, output: int, where: str, advance: Callable[[int], None]) -> None:
         self._reader, self._output, self._where, self._advance = reader, output, where, advance
-        self._kernel = KernelCopy(output)
+        self._kernel = KernelCopy(output, "convert")
         self._buffer = np.empty(BUFFER_BYTES, np.uint8)
 
     def write(self, job: Job, position: int) -> None:

@@ -8,10 +8,15 @@ _NOT_IN_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, err
 
 
 class KernelCopy:
-    """Copies into one open file."""
+    """Copies into one open file.
 
-    def __init__(self, output: int) -> None:
-        self._output = output
+    Args:
+        output: Its descriptor.
+        verb: Begins the line that says that the kernel does not.
+    """
+
+    def __init__(self, output: int, verb: str) -> None:
+        self._output, self._verb = output, verb
         self._in_kernel = True
 
     def copy_some(self, source: int, start: int, position: int, left: int) -> int:
@@ -22,7 +27,7 @@ class KernelCopy:
             except OSError as error:
                 if error.errno not in _NOT_IN_KERNEL:
                     raise
-                print(f"convert: the kernel does not copy between these file systems ({error.strerror}); "
+                print(f"{self._verb}: the kernel does not copy between these file systems ({error.strerror}); "
                       "bytes go through memory", flush=True)  # fmt: skip
                 self._in_kernel = False
         return os.pwrite(self._output, os.pread(source, min(left, _BUFFER_BYTES), start), position)

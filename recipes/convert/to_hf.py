@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data_prep import files
-from data_prep.errors import UsageError
 from data_prep.files import sha256_file
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
@@ -21,7 +20,7 @@ from recipes.convert.architectures.base import Architecture, Shape, max_position
 from recipes.convert.certificate import CERTIFICATE, GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
 from recipes.convert.copying import Copier
 from recipes.convert.hashing import FileHash
-from recipes.convert.output_folder import hold, require_space, write_json
+from recipes.convert.output_folder import another, hold, require_space, write_json
 from recipes.convert.progress import Progress
 from recipes.convert.safetensors_file import TensorSpec
 from recipes.convert.tokenizers import SourceTokenizer, Writing
@@ -132,13 +131,7 @@ class Conversion:
             return None
         found = certificate.read_certificate(output)
         if found is None or found.source_fingerprint != self.fingerprint:
-            held = f"a conversion of {found.source}" if found else "something that is no conversion"
-            raise UsageError(
-                f"the output folder exists and holds {held}",
-                where=str(output),
-                why="it would be lost",
-                fix=f"output={output}-2\nor remove {output}",
-            )
+            raise another(output, found, made="folder")
         has_proof = found.max_abs_logit_diff is not None or not self.settings.parity
         is_same = found.versions.get("langadapt") == langadapt_version() and found.dtype == self.dtype
         return found if certificate.is_whole(output, found) and has_proof and is_same else None

@@ -20,6 +20,7 @@ from data_prep.errors import UsageError
 from data_prep.files import fsync_folder
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
+from data_prep.vocabulary import JSON_NAME
 from recipes.convert import architectures, certificate, checkpoint, hf_source, nemo_archive, nemo_settings
 from recipes.convert.architectures.base import Architecture, Shape
 from recipes.convert.architectures.tensors import hf_tensors, megatron_tensors
@@ -30,7 +31,7 @@ from recipes.convert.hf_source import HfSource
 from recipes.convert.hf_weights import Weights
 from recipes.convert.nemo_archive import Output, Plan
 from recipes.convert.nemo_settings import Tokenizer
-from recipes.convert.output_folder import hold, require_space, write_json
+from recipes.convert.output_folder import another, hold, require_space, write_json
 from recipes.convert.to_hf import DTYPES
 
 
@@ -178,13 +179,7 @@ class Conversion:
             return None
         found = certificate.read(settings.certificate)
         if found is None or found.source_fingerprint != self.fingerprint:
-            held = f"a conversion of {found.source}" if found else "something that is no conversion"
-            raise UsageError(
-                f"the output file exists and is {held}",
-                where=str(settings.output),
-                why="it would be lost",
-                fix=f"output={settings.output.with_stem(f'{settings.output.stem}-2')}\nor remove {settings.output}",
-            )
+            raise another(settings.output, found, made="file")
         has_proof = found.max_abs_logit_diff is not None or not settings.parity
         is_same = found.versions.get("langadapt") == langadapt_version()
         is_whole = settings.output.stat().st_size == self.size
@@ -246,6 +241,7 @@ class Conversion:
         """Both models run over the built-in texts: whole, NeMo's as its `restore_from` gives it."""
         from recipes.convert import gate, parity
 
+        parity.say_unlike(self.tokenizer.loaded, self.settings.model / JSON_NAME)
         length = min(self.source.config["max_position_embeddings"], parity.MAX_POSITIONS_PER_TEXT)
         sequences = [ids[:length] for ids in self.tokenizer.loaded.encode(parity.TEXTS)]
         if self.settings.gate == "whole":

@@ -4,8 +4,6 @@ import errno
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 from types import SimpleNamespace
 
@@ -14,9 +12,9 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from data_prep import sentencepiece_model
 from data_prep.errors import DataError, LangadaptError, UsageError
 from data_prep.files import sha256_file
-from data_prep.layout import REPOSITORY_ROOT
 from recipes import convert
 from recipes.checks.checkpoint import check_checkpoint
 from recipes.convert import hf_model, nemo_archive, to_hf
@@ -27,23 +25,6 @@ from recipes.runtime import ground, inference
 from tests.recipes.convert.reading import read_tensor
 
 LAYOUTS = ("-tp2", "-tp2-by-layer", "-pp2")
-
-
-@pytest.fixture(scope="module")
-def back(made):
-    """The folder with what `make_nemo` leaves, and what it printed."""
-    folder, _ = made
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.recipes.convert.make_nemo", str(folder)],
-        cwd=REPOSITORY_ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return SimpleNamespace(folder=folder, output=done.stdout)
 
 
 @pytest.fixture
@@ -89,35 +70,6 @@ def test_nemo_restores_the_file_and_computes_what_transformers_does(back, name):
     for file, digest in certificate["source_files"].items():
         places = (back.folder / f"hf-{name}" / file, back.folder / file, back.folder / "words" / file)
         assert digest in [sha256_file(place) for place in places if place.is_file()]
-
-
-def figures(path):
-    found = json.loads(path.read_text())
-    return [found[name] for name in ("max_abs_logit_diff", "max_abs_logit", "positions", "argmax_agreement")]
-
-
-@pytest.mark.slow
-def test_a_layer_at_a_time_the_gate_says_what_it_says_of_whole_models(back):
-    """The second from a .bin file with buffers and a padding token beyond the table of the one-layer model."""
-    layers, whole = back.folder / "by-layer-llama.parity.json", back.folder / "back-llama.parity.json"
-    assert figures(layers) == pytest.approx(figures(whole), rel=1e-3)
-    assert json.loads(layers.read_text())["gate"] == "layers"
-    assert sorted(path.name for path in back.folder.glob(".*")) == []
-
-
-@pytest.mark.slow
-def test_a_layer_at_a_time_a_cast_is_compared_with_weights_rounded_as_stored(back):
-    certificate = json.loads((back.folder / "by-layer-tiny.parity.json").read_text())
-    assert certificate["max_abs_logit_diff"] < certificate["tolerance"] / 5
-    assert (certificate["dtype"], certificate["source_dtype"], certificate["gate"]) == ("bfloat16", "float32", "layers")
-
-
-@pytest.mark.slow
-def test_both_forms_of_the_gate_fail_on_a_weight_written_as_zeros_and_name_its_layer(back):
-    said = json.loads((back.folder / "spoilt.json").read_text())
-    assert said["whole"].replace("whole.nemo", "layers.nemo") == said["layers"]
-    assert "first in: layer 2: logits differ by up to" in said["layers"]
-    assert list((back.folder / "spoilt").iterdir()) == []
 
 
 @pytest.mark.slow
@@ -230,7 +182,7 @@ def test_weights_of_several_types_are_refused_until_one_is_named(source, output)
     ("change", "message"),
     [
         (lambda tensors: {k: v for k, v in tensors.items() if k != "model.norm.bias"}, "model.norm.bias is missing"),
-        (lambda tensors: {**tensors, "lora.weight": torch.zeros(1)}, "lora.weight is no part of NemotronForCausalLM"),
+        (lambda tensors: {**tensors, "lora.weight": torch.zeros(1)}, "this config.json: lora.weight is no part of it"),
         (lambda tensors: {**tensors, "model.norm.bias": torch.zeros(7)}, r"model.norm.bias has shape \[7\], expected"),
     ],
 )
@@ -333,11 +285,11 @@ def test_the_same_conversion_is_not_done_twice_and_another_one_not_overwritten(s
     assert "done already" in capsys.readouterr().out
     assert output.stat().st_mtime_ns == before
     edit_weights(source, lambda tensors: {**tensors, "model.norm.bias": torch.ones(48)})
-    with pytest.raises(UsageError, match="the output file exists and is a conversion of") as raised:
+    with pytest.raises(UsageError, match="the output file exists and holds a conversion of") as raised:
         run(source, output)
     assert f"output={output.with_stem('base-2')}" in raised.value.fix
     output.with_suffix(".parity.json").unlink()
-    with pytest.raises(UsageError, match="is something that is no conversion"):
+    with pytest.raises(UsageError, match="holds something that is no conversion"):
         run(source, output)
 
 
@@ -358,6 +310,34 @@ def test_a_failed_gate_leaves_nothing(source, output, tiny, monkeypatch):
     with pytest.raises(ParityFailed, match="first in: layer 1"):
         run(source, output.with_stem("other"), "parity=true")
     assert left_behind(output) == ["base.nemo", "base.parity.json"]
+
+
+def test_the_tokenizer_of_another_model_fails_before_any_model_is_loaded(source, output, monkeypatch):
+    """It has as many entries; its pieces stand in another order."""
+    monkeypatch.setattr(ground, "prepare", lambda: None)
+    monkeypatch.setattr(ground, "quiet_nemo", lambda: None)
+    monkeypatch.setattr(hf_model, "load_hf", pytest.fail)
+    proto = sentencepiece_model.read_proto((source / "tokenizer.model").read_bytes())
+    pieces = [piece for piece in proto.pieces if piece.type == sentencepiece_model.NORMAL]
+    words = [piece.piece for piece in pieces]
+    for piece, word in zip(pieces, reversed(words), strict=True):
+        piece.piece = word
+    (source / "tokenizer.model").write_bytes(proto.SerializeToString())
+    with pytest.raises(ParityFailed, match=r"tokenizer\.model cuts all 8 texts otherwise than .*tokenizer\.json"):
+        run(source, output, "parity=true")
+    assert left_behind(output) == []
+
+
+def test_texts_that_two_tokenizers_of_one_model_cut_otherwise_are_counted(source, output, tiny, monkeypatch, capsys):
+    monkeypatch.setattr(ground, "prepare", lambda: None)
+    monkeypatch.setattr(ground, "quiet_nemo", lambda: None)
+    monkeypatch.setattr(inference, "nemo_trace", lambda _path, _sequences: tiny.reference)
+    tokenizer = json.loads((source / "tokenizer.json").read_text())
+    rule = {"type": "Replace", "pattern": {"String": "गाँव"}, "content": "गाव"}
+    tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [rule, *filter(None, [tokenizer["normalizer"]])]}
+    (source / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert run(source, output, "parity=true") == 0
+    assert "tokenizer.model cuts 1 of 8 texts otherwise than" in capsys.readouterr().out
 
 
 def test_dry_run_checks_and_writes_nothing(source, output, capsys):

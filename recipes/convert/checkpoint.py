@@ -54,7 +54,7 @@ class Checkpoint:
 
     def open(self) -> RecordReader:
         """A reader of the tensors' bytes."""
-        return RecordReader(self.files, str(self.path))
+        return RecordReader(self.files, str(self.path), is_shared=self.path.is_file())
 
     def fingerprint(self, tokenizer: Mapping[str, bytes]) -> str:
         """SHA-256 over everything a conversion depends on, the weights by the first and last 4 KiB of every chunk.
@@ -77,10 +77,10 @@ class Checkpoint:
 
     def _sample(self, reader: RecordReader, name: str, chunk: Chunk) -> bytes:
         stored = self.tensors[name]
-        descriptor, start = reader.place(name, stored, chunk)
+        file, start = reader.place(name, stored, chunk)
         size = prod(chunk.shape) * ITEM_BYTES[stored.dtype]
-        return os.pread(descriptor, min(size, SAMPLE_BYTES), start) + os.pread(
-            descriptor, min(size, SAMPLE_BYTES), start + max(0, size - SAMPLE_BYTES)
+        return os.pread(file.descriptor, min(size, SAMPLE_BYTES), start) + os.pread(
+            file.descriptor, min(size, SAMPLE_BYTES), start + max(0, size - SAMPLE_BYTES)
         )
 
 

@@ -1,26 +1,24 @@
-"""Copies rows of stored tensors into a file: in the kernel where the bytes are one run, else through a small buffer.
+"""Copies rows of stored tensors into a file.
 
-One run: a chunk as wide as the tensor, in the dtype wanted. Column-parallel chunks and casts go through the buffer.
+Rows of a chunk as wide as the tensor, in the dtype wanted, go as they are; those of column-parallel chunks are put
+together in a small buffer, and cast there.
 """
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from recipes.convert.casts import ITEM_BYTES, RAW, Overflow, cast
-from recipes.convert.kernel_copy import KernelCopy
-from recipes.convert.records import RecordReader
+from recipes.convert.direct_files import BLOCK_BYTES, DirectOutput
+from recipes.convert.records import Place, RecordReader
 from recipes.convert.row_plan import Block
 from recipes.convert.stored_tensors import StoredTensor, damaged
 
-BUFFER_BYTES = 8 << 20
+BUFFER_BYTES = BLOCK_BYTES
 _CAST_BYTES = 16
 """Of an element while it is cast: as it is stored, in fp32, its rounded bits, and as it is written."""
-PIECE_BYTES = 64 << 20
-"""Copied by the kernel at once; after each, the thread that hashes can go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +49,19 @@ class Job:
 
 
 class Copier:
-    """Writes tensors at given positions of an open file.
+    """Writes tensors one after the other.
 
     Args:
         reader: Of the checkpoint.
-        output: The file's descriptor.
+        output: The file.
         where: Names the checkpoint in errors.
-        advance: Told up to which position the file is written.
     """
 
-    def __init__(self, reader: RecordReader, output: int, where: str, advance: Callable[[int], None]) -> None:
-        self._reader, self._output, self._where, self._advance = reader, output, where, advance
-        self._kernel = KernelCopy(output, "convert")
+    def __init__(self, reader: RecordReader, output: DirectOutput, where: str) -> None:
+        self._reader, self._output, self._where = reader, output, where
         self._buffer = np.empty(BUFFER_BYTES, np.uint8)
 
-    def write(self, job: Job, position: int) -> None:
+    def write(self, job: Job) -> None:
         """Writes one tensor.
 
         Raises:
@@ -73,21 +69,15 @@ class Copier:
         """
         for block in job.blocks:
             is_one_run = len(block.parts) == 1 and job.dtype == job.tensor.dtype
-            (self._copy_run if is_one_run else self._copy_rows)(job, block, position)
-            position += block.count * job.row_bytes
+            (self._copy_run if is_one_run else self._copy_rows)(job, block)
 
-    def _copy_run(self, job: Job, block: Block, position: int) -> None:
+    def _copy_run(self, job: Job, block: Block) -> None:
         chunk, row = block.parts[0]
-        descriptor, start = self._reader.place(job.name, job.tensor, chunk)
-        source, left = start + row * job.row_bytes, block.count * job.row_bytes
-        while left:
-            count = self._kernel.copy_some(descriptor, source, position, min(left, PIECE_BYTES))
-            if not count:
-                raise self._reader.cut_off(job.name)
-            source, position, left = source + count, position + count, left - count
-            self._advance(position)
+        file, start = self._reader.place(job.name, job.tensor, chunk)
+        for data in self._reader.read(job.name, Place(file, start + row * job.row_bytes), block.count * job.row_bytes):
+            self._output.write(data)
 
-    def _copy_rows(self, job: Job, block: Block, position: int) -> None:
+    def _copy_rows(self, job: Job, block: Block) -> None:
         """Puts the parts of each row side by side in a buffer, where a cast changes them, and writes it."""
         width, item = prod(job.tensor.shape[1:]), ITEM_BYTES[job.tensor.dtype]
         is_cast = job.dtype != job.tensor.dtype
@@ -99,20 +89,14 @@ class Copier:
             column = 0
             for chunk, row in block.parts:
                 size = prod(chunk.shape[1:]) * item
-                descriptor, start = self._reader.place(job.name, job.tensor, chunk)
-                place = descriptor, start + (row + first) * size
-                self._reader.read(job.name, place, [line[column : column + size].data for line in content])
+                file, start = self._reader.place(job.name, job.tensor, chunk)
+                (data,) = self._reader.read(job.name, Place(file, start + (row + first) * size), count * size)
+                content[:, column : column + size] = np.frombuffer(data, np.uint8).reshape(count, size)
                 column += size
-            self._write(self._cast(rows, job), position + first * job.row_bytes)
+            self._output.write(self._cast(rows, job))
 
     def _cast(self, rows: "np.ndarray[tuple[int, ...], np.dtype[np.generic]]", job: Job) -> memoryview:
         try:
             return np.ascontiguousarray(cast(rows, job.tensor.dtype, job.dtype)).data.cast("B")
         except Overflow as error:
             raise damaged(self._where, f"{job.name} does not fit: {error}; convert with dtype=bf16") from error
-
-    def _write(self, content: memoryview, position: int) -> None:
-        while content:
-            count = os.pwrite(self._output, content, position)
-            content, position = content[count:], position + count
-        self._advance(position)

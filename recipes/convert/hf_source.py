@@ -6,7 +6,7 @@ Weights are `model.safetensors` or `pytorch_model.bin`, one file or several with
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,12 +14,10 @@ from typing import Any
 
 from data_prep.errors import DataError, UsageError
 from recipes.convert.casts import ITEM_BYTES
+from recipes.convert.direct_files import BLOCK_BYTES, RangeInput
 from recipes.convert.torch_records import Located, locate_tensors
 
 FORMS = ("model.safetensors", "pytorch_model.bin")
-BUFFER = 1 << 20
-"""Bytes read at once: what stays in a processor's cache between reading, hashing and writing."""
-
 SAMPLE_BYTES = 4096
 
 _DTYPES = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
@@ -43,16 +41,16 @@ class HfSource:
 
     @contextmanager
     def reader(self) -> "Iterator[Reader]":
-        """Keeps all files open while rows are read."""
+        """Keeps all files open while rows are read, which are hashed meanwhile."""
         with ExitStack() as stack:
-            yield Reader({path: stack.enter_context(path.open("rb")).fileno() for path in self.files})
+            yield Reader({path: stack.enter_context(closing(RangeInput(path, is_shared=True))) for path in self.files})
 
 
 @dataclass(frozen=True)
 class Reader:
     """Open files of weights."""
 
-    descriptors: Mapping[Path, int]
+    inputs: Mapping[Path, RangeInput]
 
     def rows(self, tensor: Located, first: int, count: int) -> Iterator[memoryview]:
         """The bytes of rows, piece by piece; each is valid until the next one is taken.
@@ -60,20 +58,20 @@ class Reader:
         Raises:
             DataError: The file has become shorter since it was opened.
         """
-        descriptor, row = self.descriptors[tensor.file], prod(tensor.shape[1:]) * ITEM_BYTES[tensor.dtype]
+        file, row = self.inputs[tensor.file], prod(tensor.shape[1:]) * ITEM_BYTES[tensor.dtype]
         start, end = tensor.offset + first * row, tensor.offset + (first + count) * row
-        buffer = memoryview(bytearray(min(BUFFER, end - start)))
         while start < end:
-            got = os.preadv(descriptor, [buffer[: end - start]], start)
-            if got % ITEM_BYTES[tensor.dtype] or not got:
-                raise _cut_off(tensor.file, start + got, end)
-            yield buffer[:got]
-            start += got
+            data = file.read(start, min(BLOCK_BYTES, end - start))
+            if len(data) % ITEM_BYTES[tensor.dtype] or not data:
+                raise _cut_off(tensor.file, start + len(data), end)
+            yield data
+            start += len(data)
 
     def sample(self, tensor: Located) -> bytes:
         """The first and last bytes of a tensor."""
         size, end = min(SAMPLE_BYTES, tensor.size), tensor.offset + tensor.size
-        return b"".join(os.pread(self.descriptors[tensor.file], size, start) for start in (tensor.offset, end - size))
+        descriptor = self.inputs[tensor.file].descriptor
+        return b"".join(os.pread(descriptor, size, start) for start in (tensor.offset, end - size))
 
 
 def open_folder(folder: Path) -> HfSource:

@@ -1,16 +1,17 @@
 """Writes the weights of a Hugging Face folder into the chunks of a torch_dist checkpoint."""
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+from isal.isal_zlib import crc32
 
 from data_prep.errors import DataError
 from recipes.convert.casts import ITEM_BYTES, RAW, Overflow, cast
+from recipes.convert.direct_files import DirectOutput
 from recipes.convert.hf_source import HfSource, Reader
-from recipes.convert.nemo_archive import Chunk, Output
+from recipes.convert.nemo_archive import Chunk
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Weights:
     reader: Reader
     dtype: str
 
-    def fill(self, output: Output, chunk: Chunk) -> int:
+    def fill(self, output: DirectOutput, chunk: Chunk) -> int:
         """Appends the elements of a chunk; returns their CRC-32.
 
         Raises:
@@ -35,14 +36,14 @@ class Weights:
                 zeros = bytes(prod(chunk.tensor.shape[1:]) * ITEM_BYTES[self.dtype])
                 for _ in range(count):
                     output.write(zeros)
-                    checksum = zlib.crc32(zeros, checksum)
+                    checksum = crc32(zeros, checksum)
         return checksum
 
-    def _copy(self, output: Output, name: str, first: int, count: int, checksum: int) -> int:
+    def _copy(self, output: DirectOutput, name: str, first: int, count: int, checksum: int) -> int:
         tensor = self.source.tensors[name]
         for piece in self.reader.rows(tensor, first, count):
             data = piece if tensor.dtype == self.dtype else self._cast(name, piece)
-            checksum = zlib.crc32(data, checksum)
+            checksum = crc32(data, checksum)
             output.write(data)
         return checksum
 

@@ -9,7 +9,6 @@ so that a reader needs no whole embedding table; torch_dist loads any cut at any
 
 import io
 import json
-import os
 import pickle
 import re
 import tarfile
@@ -30,7 +29,7 @@ from torch.distributed.checkpoint.metadata import (
 
 from recipes.convert.architectures.tensors import MegatronTensor
 from recipes.convert.casts import ITEM_BYTES
-from recipes.convert.hashing import Follower
+from recipes.convert.direct_files import DirectOutput
 from recipes.convert.torch_records import frame, record_size
 
 PREFIX = "model."
@@ -192,25 +191,6 @@ def metadata(laid: Plan) -> bytes:
     return pickle.dumps(Metadata(entries, planner, places), protocol=2)
 
 
-class Output:
-    """The archive while it is written, front to back, and hashed behind the writer."""
-
-    def __init__(self, descriptor: int, follower: Follower) -> None:
-        self.position = 0
-        self._descriptor, self._follower = descriptor, follower
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Appends bytes."""
-        left = memoryview(data)
-        while left:
-            self._advance(count := os.pwrite(self._descriptor, left, self.position))
-            left = left[count:]
-
-    def _advance(self, count: int) -> None:
-        self.position += count
-        self._follower.advance(self.position)
-
-
 def members(small: Mapping[str, bytes], laid: Plan) -> dict[str, bytes]:
     """Every file of the archive but the weights, by its name there."""
     common = io.BytesIO()
@@ -228,7 +208,9 @@ def archive_size(files: Mapping[str, bytes], laid: Plan) -> int:
     return sum(tarfile.BLOCKSIZE + _blocks(size) for size in (*map(len, files.values()), laid.size)) + len(_END)
 
 
-def write(output: Output, files: Mapping[str, bytes], laid: Plan, fill: Callable[[Output, Chunk], int]) -> None:
+def write(
+    output: DirectOutput, files: Mapping[str, bytes], laid: Plan, fill: Callable[[DirectOutput, Chunk], int]
+) -> None:
     """Writes the archive.
 
     Args:
@@ -254,13 +236,13 @@ def write(output: Output, files: Mapping[str, bytes], laid: Plan, fill: Callable
     output.write(_END)
 
 
-def _start_member(output: Output, name: str, size: int) -> None:
+def _start_member(output: DirectOutput, name: str, size: int) -> None:
     member = tarfile.TarInfo(name)
     member.size = size
     output.write(member.tobuf(tarfile.GNU_FORMAT))  # which knows sizes above 8 GB without a further header
 
 
-def _pad(output: Output, size: int) -> None:
+def _pad(output: DirectOutput, size: int) -> None:
     output.write(bytes(_blocks(size) - size))
 
 

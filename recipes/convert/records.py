@@ -8,19 +8,19 @@ import io
 import os
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from recipes.convert import pickles
 from recipes.convert.casts import ITEM_BYTES
+from recipes.convert.direct_files import BLOCK_BYTES, RangeInput
 from recipes.convert.stored_tensors import Chunk, StoredTensor, damaged
 
-_MAX_BUFFERS = os.sysconf("SC_IOV_MAX")
 _LOCAL_HEADER = struct.Struct("<26xHH")
 """The end of a zip member's own header: lengths of the name and of the extra field that follow (APPNOTE 4.3.7)."""
 
@@ -32,6 +32,13 @@ class Member:
     path: Path
     start: int
     size: int
+
+
+class Place(NamedTuple):
+    """Where some bytes begin."""
+
+    file: RangeInput
+    start: int
 
 
 class _Window(io.RawIOBase):
@@ -61,13 +68,19 @@ class _Window(io.RawIOBase):
 
 
 class RecordReader:
-    """Opened files of a checkpoint, and where in them the tensors' bytes are."""
+    """Opened files of a checkpoint, and where in them the tensors' bytes are.
 
-    def __init__(self, files: Mapping[str, Member], where: str) -> None:
-        self._files, self._where = files, where
+    Args:
+        files: By their names in the checkpoint.
+        where: Names it in errors.
+        is_shared: Whether they are hashed meanwhile.
+    """
+
+    def __init__(self, files: Mapping[str, Member], where: str, *, is_shared: bool) -> None:
+        self._files, self._where, self._is_shared = files, where, is_shared
         self._stack = ExitStack()
-        self._descriptors: dict[Path, int] = {}
-        self._found: dict[tuple[str, int], tuple[int, int]] = {}
+        self._inputs: dict[Path, RangeInput] = {}
+        self._found: dict[tuple[str, int], Place] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -77,8 +90,8 @@ class RecordReader:
     ) -> None:
         self._stack.close()
 
-    def place(self, name: str, tensor: StoredTensor, chunk: Chunk) -> tuple[int, int]:
-        """Descriptor and first byte of a chunk's elements.
+    def place(self, name: str, tensor: StoredTensor, chunk: Chunk) -> Place:
+        """File and first byte of a chunk's elements.
 
         Raises:
             DataError: The file is cut off there, or holds something else.
@@ -86,41 +99,44 @@ class RecordReader:
         key = (chunk.file, chunk.offset)
         if key not in self._found:
             self._found[key] = self._locate(name, tensor, chunk)
-        descriptor, start = self._found[key]
-        return descriptor, start + (chunk.layer or 0) * prod(chunk.shape) * ITEM_BYTES[tensor.dtype]
+        file, start = self._found[key]
+        return Place(file, start + (chunk.layer or 0) * prod(chunk.shape) * ITEM_BYTES[tensor.dtype])
 
-    def read(self, name: str, place: tuple[int, int], buffers: Sequence[memoryview]) -> None:
-        """Fills buffers, one after the other, from a descriptor and position; each is a row of the same width."""
-        descriptor, start = place
-        for first in range(0, len(buffers), _MAX_BUFFERS):
-            some = buffers[first : first + _MAX_BUFFERS]
-            size = len(some) * len(some[0])
-            if os.preadv(descriptor, some, start) != size:
+    def read(self, name: str, place: Place, size: int) -> Iterator[memoryview]:
+        """Bytes from a place on, piece by piece; each is valid until the next one is taken.
+
+        Raises:
+            DataError: The file has become shorter since it was opened.
+        """
+        start, end = place.start, place.start + size
+        while start < end:
+            wanted = min(BLOCK_BYTES, end - start)
+            data = place.file.read(start, wanted)
+            if len(data) < wanted:
                 raise self.cut_off(name)
-            start += size
+            yield data
+            start += wanted
 
     def cut_off(self, name: str) -> Exception:
         """The error of a file that ended under the reader."""
         return damaged(self._where, f"the file ends within {name}")
 
-    def _locate(self, name: str, tensor: StoredTensor, chunk: Chunk) -> tuple[int, int]:
+    def _locate(self, name: str, tensor: StoredTensor, chunk: Chunk) -> Place:
         member = self._files.get(chunk.file)
         if member is None or chunk.offset + chunk.length > member.size:
             raise damaged(self._where, f"{name} should be in {chunk.file}, which ends before it")
-        descriptor = self._open(member.path)
+        file = self._open(member.path)
         try:
-            first, found = _inside(descriptor, member.start + chunk.offset, chunk.length)
+            first, found = _inside(file.descriptor, member.start + chunk.offset, chunk.length)
         except Exception as error:
             raise damaged(self._where, f"{name} cannot be read: {error}") from error
         self._require(name, tensor, chunk, found)
-        return descriptor, first + found.offset * ITEM_BYTES[tensor.dtype]
+        return Place(file, first + found.offset * ITEM_BYTES[tensor.dtype])
 
-    def _open(self, path: Path) -> int:
-        if path not in self._descriptors:
-            descriptor = os.open(path, os.O_RDONLY)
-            self._stack.callback(os.close, descriptor)
-            self._descriptors[path] = descriptor
-        return self._descriptors[path]
+    def _open(self, path: Path) -> RangeInput:
+        if path not in self._inputs:
+            self._inputs[path] = self._stack.enter_context(closing(RangeInput(path, is_shared=self._is_shared)))
+        return self._inputs[path]
 
     def _require(self, name: str, tensor: StoredTensor, chunk: Chunk, found: pickles.Rebuilt) -> None:
         size = found.size[1:] if chunk.layer is not None else found.size

@@ -5,7 +5,6 @@ range of every tensor, padded with spaces to a multiple of 8 bytes), then the te
 """
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -14,7 +13,7 @@ from typing import Any
 
 from data_prep.files import full_disk_named
 from recipes.convert.casts import ITEM_BYTES
-from recipes.convert.hashing import Follower
+from recipes.convert.direct_files import DirectOutput
 
 SHARD_BYTES = 5_000_000_000
 """Largest file; transformers' own default."""
@@ -78,17 +77,13 @@ def read_header(path: Path) -> dict[str, Any]:
     return entries
 
 
-WriteTensor = Callable[[int, TensorSpec, int, Callable[[int], None]], None]
-
-
-def write_shard(path: Path, specs: Sequence[TensorSpec], write: WriteTensor) -> str:
-    """Writes one file, hashing it behind the writer, and puts it on disk.
+def write_shard(path: Path, specs: Sequence[TensorSpec], write: Callable[[DirectOutput, TensorSpec], None]) -> str:
+    """Writes one file and puts it on disk.
 
     Args:
         path: The file.
         specs: Its tensors, in order.
-        write: Writes a tensor: takes the file's descriptor, the tensor, its first byte's position, and what is to be
-            told how far it is.
+        write: Appends the bytes of one.
 
     Returns:
         Its SHA-256.
@@ -96,12 +91,8 @@ def write_shard(path: Path, specs: Sequence[TensorSpec], write: WriteTensor) -> 
     Raises:
         LangadaptError: The disk is full.
     """
-    with full_disk_named(path), path.open("w+b") as file, Follower(file.fileno()) as follower:
-        position = file.write(header(specs))
-        file.flush()
+    with full_disk_named(path), DirectOutput(path) as output:
+        output.write(header(specs))
         for spec in specs:
-            write(file.fileno(), spec, position, follower.advance)
-            position += spec.size
-        digest = follower.finish()
-        os.fsync(file.fileno())
-    return digest
+            write(output, spec)
+        return output.finish()

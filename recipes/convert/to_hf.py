@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,7 +19,8 @@ from recipes.convert import architectures, certificate, checkpoint, plan, safete
 from recipes.convert.architectures.base import Architecture, Shape, max_positions, nemo_shape
 from recipes.convert.certificate import CERTIFICATE, GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
 from recipes.convert.copying import Copier
-from recipes.convert.hashing import FileHash
+from recipes.convert.direct_files import DirectOutput
+from recipes.convert.hashing import FileHashes
 from recipes.convert.output_folder import another, hold, require_space, write_json
 from recipes.convert.progress import Progress
 from recipes.convert.safetensors_file import TensorSpec
@@ -155,12 +156,12 @@ class Conversion:
         progress = Progress.take_over(folder, self._key())
         unpacked = self.settings.model.stat().st_size if self.settings.parity and self.settings.model.is_file() else 0
         require_space(folder, self.plan.size + unpacked - sum(size for _, size in progress.shards.values()))
-        source_hash = FileHash(self.settings.model) if self.settings.model.is_file() else None
+        source_hash = FileHashes([self.settings.model]) if self.settings.model.is_file() else None
         start = time.monotonic()
         checksums = self._write_weights(folder, progress)
         plan.require_written(folder, self.plan, plan.count_source(self.source, self.architecture, self.shape))
         self._write_settings(folder)
-        source_sha256 = source_hash.result() if source_hash else self.fingerprint
+        source_sha256 = source_hash.result()[self.settings.model.name] if source_hash else self.fingerprint
         seconds = {"write": round(time.monotonic() - start, 1)}
         figures = self._prove(folder) if self.settings.parity else NOT_CHECKED
         seconds["prove"] = round(time.monotonic() - start - seconds["write"], 1)
@@ -186,8 +187,8 @@ class Conversion:
                     print(f"convert: {name} is there already, from an earlier start", flush=True)
                     continue
 
-                def write(descriptor: int, spec: TensorSpec, position: int, advance: Callable[[int], None]) -> None:
-                    Copier(reader, descriptor, where, advance).write(jobs[spec.name], position)
+                def write(output: DirectOutput, spec: TensorSpec) -> None:
+                    Copier(reader, output, where).write(jobs[spec.name])
 
                 progress.record(name, safetensors_file.write_shard(folder / name, shard, write))
         if len(shards) > 1:

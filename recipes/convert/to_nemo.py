@@ -6,7 +6,6 @@ it gets its name.
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,11 +24,12 @@ from recipes.convert import architectures, certificate, checkpoint, hf_source, n
 from recipes.convert.architectures.base import Architecture, Shape
 from recipes.convert.architectures.tensors import hf_tensors, megatron_tensors
 from recipes.convert.certificate import GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
-from recipes.convert.hashing import FileHash, Follower
+from recipes.convert.direct_files import DirectOutput
+from recipes.convert.hashing import FileHashes
 from recipes.convert.hf_checks import check_weights, read_shape, stored_dtype
 from recipes.convert.hf_source import HfSource
 from recipes.convert.hf_weights import Weights
-from recipes.convert.nemo_archive import Output, Plan
+from recipes.convert.nemo_archive import Plan
 from recipes.convert.nemo_settings import Tokenizer
 from recipes.convert.output_folder import another, hold, require_space, write_json
 from recipes.convert.to_hf import DTYPES
@@ -219,10 +219,10 @@ class Conversion:
     def _make(self, path: Path) -> Certificate:
         """The file under a hidden name, and its certificate."""
         sources = [self.settings.model / "config.json", self.tokenizer.loaded.path, *self.source.files]
-        hashes = {source.name: FileHash(source) for source in sources}
+        hashes = FileHashes(sources)
         start = time.monotonic()
         sha256 = self._write(path)
-        digests = {name: each.result() for name, each in hashes.items()}
+        digests = hashes.result()
         seconds = {"write": round(time.monotonic() - start, 1)}
         figures = self._prove(path) if self.settings.parity else NOT_CHECKED
         seconds["prove"] = round(time.monotonic() - start - seconds["write"], 1)
@@ -230,12 +230,10 @@ class Conversion:
 
     def _write(self, path: Path) -> str:
         """Writes the archive to disk; returns its SHA-256."""
-        with path.open("w+b") as file, self.source.reader() as reader, Follower(file.fileno()) as follower:
+        with DirectOutput(path) as output, self.source.reader() as reader:
             weights = Weights(self.source, reader, self.plan.dtype)
-            nemo_archive.write(Output(file.fileno(), follower), self.files, self.plan, weights.fill)
-            digest = follower.finish()
-            os.fsync(file.fileno())
-        return digest
+            nemo_archive.write(output, self.files, self.plan, weights.fill)
+            return output.finish()
 
     def _prove(self, path: Path) -> dict[str, Any]:
         """Both models run over the built-in texts: whole, NeMo's as its `restore_from` gives it."""

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from recipes import convert
 from recipes.convert import nemo_archive
+from recipes.convert.direct_files import DirectOutput
 from recipes.convert.hf_weights import Weights
 from recipes.convert.parity import ParityFailed
 from tests.recipes.convert.make_checkpoint import cut
@@ -56,7 +57,7 @@ def spoil(folder: Path, tokenizer: str, gate: str) -> str:
     """What the gate says of a conversion that writes zeros for one weight."""
     fill = Weights.fill
 
-    def zeros(self: Weights, output: nemo_archive.Output, chunk: nemo_archive.Chunk) -> int:
+    def zeros(self: Weights, output: DirectOutput, chunk: nemo_archive.Chunk) -> int:
         if chunk.tensor.name == SPOILT:
             chunk = replace(chunk, tensor=replace(chunk.tensor, parts=(), shape=(0, *chunk.tensor.shape[1:])))
         return fill(self, output, chunk)

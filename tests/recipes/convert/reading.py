@@ -1,11 +1,10 @@
 """Whole tensors of a checkpoint, put together by the code that converts."""
 
-import tempfile
-
 import torch
 
 from recipes.convert.checkpoint import Checkpoint
 from recipes.convert.copying import Copier, Job
+from recipes.convert.direct_files import DirectOutput
 from recipes.convert.row_plan import blocks
 
 
@@ -16,8 +15,9 @@ def read_tensor(source: Checkpoint, name: str, rows=None, dtype: str | None = No
     job = Job(
         name=name, tensor=stored, blocks=blocks(name, stored, wanted, str(source.path)), dtype=dtype or stored.dtype
     )
-    with tempfile.TemporaryFile(dir=source.path.parent) as file, source.open() as reader:
-        Copier(reader, file.fileno(), str(source.path), lambda _position: None).write(job, 0)
-        file.seek(0)
-        content = torch.frombuffer(bytearray(file.read()), dtype=getattr(torch, job.dtype))
+    path = source.path.parent / "tensor"
+    with DirectOutput(path) as output, source.open() as reader:
+        Copier(reader, output, str(source.path)).write(job)
+        output.finish()
+    content = torch.frombuffer(bytearray(path.read_bytes()), dtype=getattr(torch, job.dtype))
     return content.view(-1, *stored.shape[1:])

@@ -1,11 +1,9 @@
-"""Rows into files: in the kernel, through the buffer, in another dtype; and what a checkpoint that lies looks like."""
+"""Rows into files: as they are, side by side, in another dtype; and what a checkpoint that lies looks like."""
 
-import errno
 import io
 import math
 import os
 import pickle
-import tempfile
 
 import numpy as np
 import pytest
@@ -15,10 +13,11 @@ from data_prep.errors import DataError
 from recipes.convert import casts, copying, pickles
 from recipes.convert.casts import RAW, Overflow, cast
 from recipes.convert.checkpoint import open_checkpoint
+from recipes.convert.direct_files import DirectOutput
 from recipes.convert.row_plan import blocks
 from recipes.convert.stored_tensors import Chunk, StoredTensor
 from tests.recipes.convert.reading import read_tensor
-from tests.recipes.convert.test_checkpoint import EMBEDDED, EMBEDDING, TABLE, Malicious, write_nemo
+from tests.recipes.convert.test_checkpoint import EMBEDDING, TABLE, Malicious, write_nemo
 
 WEIGHT = "decoder.layers.0.mlp.linear_fc2.weight"
 WIDE = torch.randn(50, 40, generator=torch.Generator().manual_seed(1))
@@ -75,40 +74,20 @@ def test_columns_and_casts_go_through_the_buffer(tmp_path, monkeypatch, buffer):
 EMBEDDED_PLAIN = {EMBEDDING: {(0, 0): TABLE}}
 
 
-def test_where_the_kernel_cannot_copy_a_line_says_so_and_the_bytes_are_the_same(tmp_path, monkeypatch, capsys):
-    def refuse(*_arguments):
-        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-
-    monkeypatch.setattr(os, "copy_file_range", refuse)
-    source = open_checkpoint(write_nemo(tmp_path / "x.nemo", EMBEDDED))
-    assert torch.equal(read_tensor(source, EMBEDDING), TABLE)
-    assert capsys.readouterr().out.count("the kernel does not copy between these file systems") == 1
-
-
-def test_another_failure_of_the_kernel_is_not_taken_for_that(tmp_path, monkeypatch):
-    def fail(*_arguments):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(os, "copy_file_range", fail)
-    source = open_checkpoint(write_nemo(tmp_path / "x.nemo", EMBEDDED))
-    with pytest.raises(OSError, match="Input/output error"):
-        read_tensor(source, EMBEDDING)
-
-
-@pytest.mark.parametrize("columns", [False, True], ids=["kernel", "buffer"])
+@pytest.mark.parametrize("columns", [False, True], ids=["one run", "columns"])
 def test_a_source_cut_off_while_it_is_read_is_noticed(tmp_path, columns):
     """The metadata was right when it was checked."""
     pieces = COLUMNS if columns else {(0, 0): WIDE}
     source = open_checkpoint(write_nemo(tmp_path / "x.nemo", {**EMBEDDED_PLAIN, WEIGHT: pieces}))
     stored_tensor = source.tensors[WEIGHT]
-    with source.open() as reader, tempfile.TemporaryFile(dir=tmp_path) as file:
+    with source.open() as reader, DirectOutput(tmp_path / "out") as output:
         for chunk in stored_tensor.chunks:
-            _, start = reader.place(WEIGHT, stored_tensor, chunk)
+            start = reader.place(WEIGHT, stored_tensor, chunk).start
         os.truncate(source.path, start + 100)
         job = copying.Job(name=WEIGHT, tensor=stored_tensor, dtype="float32",
                           blocks=blocks(WEIGHT, stored_tensor, [(0, 50)], "x"))  # fmt: skip
         with pytest.raises(DataError, match=f"the file ends within {WEIGHT}"):
-            copying.Copier(reader, file.fileno(), "x", lambda _position: None).write(job, 0)
+            copying.Copier(reader, output, "x").write(job)
 
 
 def test_a_tensor_with_gaps_and_one_of_another_kind_are_refused(tmp_path):

@@ -242,7 +242,7 @@ def test_a_full_disk_leaves_nothing(source, output, monkeypatch):
     def fail(*_arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(nemo_archive.os, "pwrite", fail)
+    monkeypatch.setattr(os, "pwrite", fail)
     with pytest.raises(LangadaptError, match=r"cannot write the \.nemo: .*No space left on device"):
         run(source, output)
     assert left_behind(output) == []

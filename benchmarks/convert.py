@@ -1,6 +1,6 @@
 """Converting a checkpoint of Nemotron-Mini-4B's shape, both ways, beside a file copy and a full-load converter.
 
-    python -m benchmarks.convert [--folder DIR] [--layers 32] [--vocabulary 256000] [--repeat 3]
+    python -m benchmarks.convert [--folder DIR] [--layers 32] [--vocabulary 256000] [--repeat 3] [--gate]
 
 In one run, on random bf16 weights cut as two tensor parallel ranks save them, by turns, each from a cold page cache
 (posix_fadvise) and with fsync in its time:
@@ -14,6 +14,8 @@ In one run, on random bf16 weights cut as two tensor parallel ranks save them, b
 Fair because all read and write the same bytes on the same disk; afterwards the folders of both converters must hold
 the same tensors, and the archive must give the folder's again, else the benchmark fails. `cp` and we hash nothing and
 everything: SHA-256 of source and result is in our time.
+
+`--gate` in place of all this: both ways with the proof by layer (gate=layers), its time and memory.
 
 The disk holds up to four times the weights (34 GB at the default); `--layers 2 --vocabulary 32000` takes 1.4 GB.
 """
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=32, help="of the 4B's shape (default 32)")
     parser.add_argument("--vocabulary", type=int, default=256_000, help="rows of each table (default 256,000)")
     parser.add_argument("--repeat", type=int, default=3, help="times copy and langadapt run (default 3)")
+    parser.add_argument("--gate", action="store_true", help="convert both ways with gate=layers, and nothing else")
     parser.add_argument("--full-load", choices=("to-hf", "to-nemo"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.full_load:
@@ -55,7 +58,10 @@ def main() -> None:
         return
     require_space(given.folder, 4 * weight_bytes(given.layers, given.vocabulary))
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="bench-convert-") as name:
-        run(Path(name), given.layers, given.vocabulary, given.repeat)
+        if given.gate:
+            prove(Path(name), given.layers, given.vocabulary)
+        else:
+            run(Path(name), given.layers, given.vocabulary, given.repeat)
 
 
 def weight_bytes(layers: int, vocabulary: int) -> int:
@@ -95,6 +101,26 @@ def run(folder: Path, layers: int, vocabulary: int, repeat: int) -> None:
     )
     require_same(hf, folder / "again")
     print(report("Hugging Face -> .nemo", back))
+
+
+def prove(folder: Path, layers: int, vocabulary: int) -> None:
+    """Both directions through the gate by layer, and the table."""
+    checkpoint, hf, archive = folder / "checkpoint", folder / "hf", folder / "base.nemo"
+    print(common.machine_facts())
+    print(f"making a checkpoint of {weight_bytes(layers, vocabulary) / 1e9:.2f} GB in {folder} ...", flush=True)
+    write_checkpoint(checkpoint, layers, vocabulary)
+    ways = [
+        ["to-hf", f"model={checkpoint}", f"output={hf}"],
+        ["to-nemo", f"model={hf}", f"output={archive}", f"tokenizer={folder / 'tokenizer.model'}"],
+    ]
+    rows = []
+    for words in ways:
+        used = common.run_measured([sys.executable, "-m", "recipes.cli", "convert", *words, "gate=layers"])
+        proof = used.said.strip().splitlines()[-1].rpartition(", ")[2]
+        rows.append(
+            [f"{words[0]} gate=layers", f"{used.wall:.0f} s", f"{used.cpu:.0f} s", f"{used.peak:,.0f} MB", proof]
+        )
+    print(common.table(["", "wall", "CPU", "peak memory", "proof"], rows))
 
 
 def write_checkpoint(folder: Path, layers: int, vocabulary: int) -> None:
@@ -146,9 +172,9 @@ def cut_for_ranks(laid: Any) -> list[Any]:
 
 
 def random_weights(sizes: list[int]) -> Iterator[memoryview]:
-    """Finite bf16 values from one pool, at another place for each tensor."""
-    pool = np.random.default_rng(0).integers(0, 1 << 16, (1 << 24) + 65_537, dtype=np.uint16)
-    pool &= np.uint16(0xBFFF)
+    """bf16 values of a trained model's size from one pool, at another place for each tensor."""
+    values = 0.02 * np.random.default_rng(0).standard_normal((1 << 24) + 65_537, dtype=np.float32)
+    pool = (values.view(np.uint32) >> 16).astype(np.uint16)
     start = 0
     for size in sizes:
         yield memoryview(np.resize(np.roll(pool, -start) if size < len(pool) else pool[start % 65_537 :], size)).cast(

@@ -23,10 +23,8 @@ def shown_models(model: Model) -> list[str]:
 
 
 def with_error(value: float | None, error: float | None, digits: int) -> str:
-    """`1.71 ± 0.03`; the value alone where its error was not measured."""
-    if value is None:
-        return DASH
-    return decimal(value, digits) + ("" if error is None else f" ± {decimal(error, digits)}")
+    """`1.71 ± 0.03`; a dash for an error that was not measured."""
+    return DASH if value is None else f"{decimal(value, digits)} ± {decimal(error, digits)}"
 
 
 def bits_table(model: Model) -> str:

@@ -3,7 +3,7 @@
 from recipes.card.evaluation import digits_of, with_error
 from recipes.card.facts import Facts, Model
 from recipes.card.markdown import cell, table
-from recipes.report.wording import count, percent
+from recipes.report.wording import count, percent, reasons
 
 
 def judgements(model: Model) -> list[str]:
@@ -19,14 +19,19 @@ def _judgement(model: Model, found: Facts) -> list[str]:
         if model.evaluated_as not in (one, other) or not pairs["win_share"]:
             return []
         share = with_error(pairs["win_share"]["value"], pairs["win_share"]["standard_error"], 3)
-        valid = f"{count(pairs['valid'])} of {count(pairs['items'])} pairs valid"
+        valid = f"{count(pairs['valid'])} of {count(pairs['items'])} pairs valid{_lost(pairs)}"
         return [f"{judge}: {one} wins {share} of its pairs against {other} (ties count half; {valid})."]
     graded = found["models"].get(model.evaluated_as, {})
     if not graded.get("axes"):
         return []
     rows = [[axis, with_error(grade["mean"], grade["standard_error"], 2)] for axis, grade in graded["axes"].items()]
-    valid = f"{count(graded['valid'])} of {count(graded['items'])} answers graded"
+    valid = f"{count(graded['valid'])} of {count(graded['items'])} answers graded{_lost(graded)}"
     return [f"{judge}, {valid}; means of grades from 1 to 5, ± standard error:", table(["axis", "mean"], rows)]
+
+
+def _lost(found: Facts) -> str:
+    lost = reasons(found)
+    return f"; in no mean: {lost}" if lost else ""
 
 
 def contamination(model: Model) -> list[str]:

@@ -1,7 +1,7 @@
-"""The parity gate over a written folder: NeMo reads the checkpoint, transformers the folder, both get the same tokens.
+"""The parity gate between a checkpoint and a Hugging Face folder: NeMo reads the one, transformers the other.
 
-Whole: both models at once. By layer: both sides advance a layer at a time from their own hidden states, and the logits
-are compared in blocks of the vocabulary; what is computed and compared is the same.
+Both get the same tokens. Whole: both models at once. By layer: both sides advance a layer at a time from their own
+hidden states, and the logits are compared in blocks of the vocabulary; what is computed and compared is the same.
 """
 
 import shutil
@@ -14,15 +14,11 @@ from typing import Any, Literal
 from torch import Tensor
 
 from recipes.convert import hf_model, parity
-from recipes.convert.architectures.base import max_positions
 from recipes.convert.checkpoint import WEIGHTS, Checkpoint
 from recipes.convert.parity import Parity
-from recipes.convert.tokenizers import SourceTokenizer
 from recipes.runtime import reference
 from recipes.runtime.reference import EMBEDDING, OUTPUT, Weights
 
-UNPACKED = ".unpacked"
-"""Where the weights of a .nemo lie while megatron-core reads them, in the hidden folder."""
 BLOCK = 8192
 """Entries of the vocabulary whose logits are compared at once."""
 
@@ -30,38 +26,45 @@ BLOCK = 8192
 def run(
     source: Checkpoint,
     folder: Path,
-    tokenizer: SourceTokenizer,
+    sequences: Sequence[Sequence[int]],
     *,
     mode: Literal["whole", "layers"],
     rounded_to: str | None,
+    unpacked: Path,
     output: Path,
 ) -> dict[str, Any]:
     """Compares, and gives the certificate's figures.
 
     Args:
         source: The checkpoint.
-        folder: The converted model.
-        tokenizer: The source's.
+        folder: The Hugging Face model.
+        sequences: Token ids.
         mode: Both models at once, or a layer of each at a time.
-        rounded_to: The dtype that the conversion cast to, if it did.
+        rounded_to: The dtype of what was written, if the conversion cast to it: both sides are rounded to it.
+        unpacked: Where the weights of a .nemo lie while megatron-core reads them.
         output: Names the model in errors.
 
     Raises:
-        ParityFailed: They do not compute the same, or their tokenizers do not agree.
+        ParityFailed: They do not compute the same.
     """
-    from transformers import AutoTokenizer
-
-    sequences = parity.probe(AutoTokenizer.from_pretrained(folder), tokenizer, max_positions(source.config))
-    unpacked = folder / UNPACKED
     try:
         weights = describe(source, unpack(source, unpacked), rounded_to)
         result = (_whole if mode == "whole" else _by_layer)(weights, folder, sequences)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
+    return figures(result, output)
+
+
+def figures(result: Parity, output: Path) -> dict[str, Any]:
+    """What the certificate says of a comparison.
+
+    Raises:
+        ParityFailed: The models do not compute the same.
+    """
     parity.require(result, str(output))
-    figures = asdict(result)
-    del figures["first_difference"]
-    return {**figures, "tolerance": parity.TOLERANCE}
+    found = asdict(result)
+    del found["first_difference"]
+    return {**found, "tolerance": parity.TOLERANCE}
 
 
 def describe(source: Checkpoint, folder: Path, rounded_to: str | None = None) -> Weights:
@@ -88,14 +91,15 @@ def unpack(source: Checkpoint, folder: Path) -> Path:
 
 def _whole(weights: Weights, folder: Path, sequences: Sequence[Sequence[int]]) -> Parity:
     expected = reference.trace(weights, sequences)
-    return parity.compare(expected, hf_model.hf_trace(hf_model.load_hf(folder), sequences))
+    return parity.compare(expected, hf_model.hf_trace(hf_model.load_hf(folder, weights.round), sequences))
 
 
 def _by_layer(weights: Weights, folder: Path, sequences: Sequence[Sequence[int]]) -> Parity:
     last: list[Tensor] = []
 
     def stages() -> Iterator[tuple[str, Tensor, Tensor]]:
-        ours, theirs = reference.trace_by_layer(weights, sequences), hf_model.trace_by_layer(folder, sequences)
+        ours = reference.trace_by_layer(weights, sequences)
+        theirs = hf_model.trace_by_layer(folder, sequences, weights.round)
         for (stage, expected), (_, hidden) in zip(ours, theirs, strict=True):
             last[:] = expected, hidden
             yield stage, expected, hidden
@@ -109,7 +113,7 @@ def _logits(weights: Weights, folder: Path, expected: Tensor, hidden: Tensor) ->
     is_tied = bool(weights.config.get("share_embeddings_and_output_weights", True))
     theirs = hf_model.open_table(folder, "model.embed_tokens.weight" if is_tied else "lm_head.weight")
     ours = reference.table(weights, EMBEDDING if is_tied else OUTPUT)
-    vocabulary = theirs.get_shape()[0]
+    vocabulary = theirs.shape[0]
     for start in range(0, vocabulary, BLOCK):
         end = min(start + BLOCK, vocabulary)
-        yield expected @ weights.round(ours[start:end]).T, hidden @ theirs[start:end].float().T
+        yield expected @ weights.round(ours[start:end]).T, hidden @ weights.round(theirs[start:end]).T

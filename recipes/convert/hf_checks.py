@@ -6,7 +6,7 @@ from typing import Any
 
 from data_prep.errors import DataError, UsageError
 from recipes.convert.architectures.base import Architecture, Shape, hf_shape
-from recipes.convert.architectures.tensors import hf_tensors
+from recipes.convert.architectures.tensors import hf_tensors, refuse_others
 from recipes.convert.torch_records import Located
 
 IGNORED = "rotary_emb.inv_freq"
@@ -39,27 +39,13 @@ def check_weights(found: Mapping[str, Located], architecture: Architecture, shap
     """
     expected = {tensor.name: tensor.shape for tensor in hf_tensors(architecture, shape)}
     left_out = [name for name in found if name.endswith(IGNORED) or (name == HEAD and shape.tied)]
-    missing = [f"{name} is missing" for name in expected if name not in found]
-    wrong = [
-        f"{name} has shape {list(found[name].shape)}, expected {list(size)}"
-        for name, size in expected.items()
-        if name in found and found[name].shape != size
-    ]
-    unknown = [
-        f"{name} is no part of {architecture.hf_class}"
-        for name in found
-        if name not in expected and name not in left_out
-    ]
-    faults = [*missing, *wrong, *unknown]
-    if faults:
-        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
-        raise DataError(
-            f"the weights are not those of a {architecture.name} model with this config.json: "
-            f"{'; '.join(faults[:3])}{more}",
-            where=where,
-            why="a model with a wrong or left-out tensor computes something else",
-            fix="download the folder again; adapters (LoRA) must be merged first: peft's merge_and_unload()",
-        )
+    refuse_others(
+        {name: tensor.shape for name, tensor in found.items() if name not in left_out},
+        expected,
+        model=f"a {architecture.name} model with this config.json",
+        where=where,
+        fix="download the folder again; adapters (LoRA) must be merged first: peft's merge_and_unload()",
+    )
     return left_out
 
 

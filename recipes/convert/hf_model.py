@@ -1,14 +1,18 @@
-"""What transformers computes from the written folder, whole or one layer at a time."""
+"""What transformers computes from a Hugging Face folder, whole or one layer at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from recipes.convert.safetensors_file import read_header
+from recipes.convert.hf_checks import IGNORED
+from recipes.convert.hf_source import weight_files
 from recipes.runtime.inference import Trace, record_stages
+
+Round = Callable[[Tensor], Tensor]
+"""Gives weights as the conversion stores them, in fp32."""
 
 
 def device() -> str:
@@ -16,11 +20,13 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def load_hf(folder: Path) -> Any:
-    """The converted model in fp32 with plain attention."""
+def load_hf(folder: Path, rounded: Round) -> Any:
+    """The model in fp32 with plain attention, its weights rounded as the conversion stores them."""
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32, attn_implementation="eager")
+    for parameter in model.parameters():
+        parameter.data = rounded(parameter.data)
     return model.to(device()).eval()
 
 
@@ -31,22 +37,24 @@ def hf_trace(model: Any, sequences: Sequence[Sequence[int]]) -> Trace:
     return record_stages(stages, lambda ids: model(ids.to(model.device), use_cache=False), sequences)
 
 
-def trace_by_layer(folder: Path, sequences: Sequence[Sequence[int]]) -> Iterator[tuple[str, Tensor]]:
-    """The same stages but the logits, with one layer in memory; safetensors' own reader gives its weights."""
+def trace_by_layer(folder: Path, sequences: Sequence[Sequence[int]], rounded: Round) -> Iterator[tuple[str, Tensor]]:
+    """The same stages but the logits, with one layer in memory, which safetensors' or torch's own reader gives."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.from_pretrained(folder)
-    layers, config.num_hidden_layers, config.vocab_size = config.num_hidden_layers, 1, 128
+    layers, config.num_hidden_layers = config.num_hidden_layers, 1
+    config.vocab_size, config.pad_token_id = 128, None  # no table of the vocabulary: hidden states go in
     model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().to(device()).eval().model
-    model.norm.load_state_dict(read_tensors(folder, "model.norm."))
+    model.norm.load_state_dict(read_tensors(folder, "model.norm.", rounded))
     table = open_table(folder, "model.embed_tokens.weight")
-    hidden = [torch.stack([table[token].float() for token in ids])[None] for ids in sequences]
+    hidden = [rounded(table[torch.tensor(list(ids))])[None] for ids in sequences]
+    del table
     yield "embedding", torch.cat(hidden, 1)[0]
     kept: dict[str, list[Tensor]] = {"layer": [], "norm": []}
     model.layers[0].register_forward_hook(lambda _m, _i, output: kept["layer"].append(_first(output)))
     model.norm.register_forward_hook(lambda _m, _i, output: kept["norm"].append(output))
     for layer in range(layers):
-        model.layers[0].load_state_dict(read_tensors(folder, f"model.layers.{layer}."))
+        model.layers[0].load_state_dict(read_tensors(folder, f"model.layers.{layer}.", rounded))
         kept["layer"].clear()
         kept["norm"].clear()
         with torch.inference_mode():
@@ -62,22 +70,28 @@ def _first(output: Any) -> Tensor:
     return hidden
 
 
-def read_tensors(folder: Path, prefix: str) -> dict[str, Tensor]:
-    """The tensors under a prefix, without it."""
+def read_tensors(folder: Path, prefix: str, rounded: Round) -> dict[str, Tensor]:
+    """The tensors under a prefix, without it, in fp32; buffers that transformers computes itself are left out."""
+    return {
+        name.removeprefix(prefix): rounded(tensor)
+        for path in weight_files(folder)
+        for name, tensor in _mapped(path)
+        if name.startswith(prefix) and not name.endswith(IGNORED)
+    }
+
+
+def open_table(folder: Path, name: str) -> Tensor:
+    """A tensor as it is stored, of which the pages that are looked at are read."""
+    return next(tensor for path in weight_files(folder) for found, tensor in _mapped(path) if found == name)
+
+
+def _mapped(path: Path) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of a file, none of them read yet."""
     from safetensors import safe_open
 
-    found: dict[str, Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118  no mapping
-            found |= {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    return found
-
-
-def open_table(folder: Path, name: str) -> Any:
-    """A tensor of which slices are read when they are asked for."""
-    from safetensors import safe_open
-
-    path = next(path for path in sorted(folder.glob("*.safetensors")) if name in read_header(path))
-    file: Any = safe_open(path, framework="pt")
-    return file.get_slice(name)
+    if path.suffix == ".bin":
+        yield from torch.load(path, map_location="cpu", mmap=True, weights_only=True).items()
+        return
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118  no mapping
+            yield name, file.get_tensor(name)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from data_prep import files
-from data_prep.errors import LangadaptError
+from data_prep.errors import LangadaptError, UsageError
 from data_prep.files import atomic_write
+from recipes.convert.certificate import Certificate
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -26,6 +27,23 @@ def require_space(folder: Path, needed: int) -> None:
             why="the disk would be full before the model is whole",
             fix=f"make room (df -h {folder.parent}), or output=ELSEWHERE",
         )
+
+
+def another(output: Path, found: Certificate | None, *, made: str) -> UsageError:
+    """That an output is there and is no conversion of this source.
+
+    Args:
+        output: Its name.
+        found: Its certificate.
+        made: "folder" or "file".
+    """
+    held = f"a conversion of {found.source}" if found else "something that is no conversion"
+    return UsageError(
+        f"the output {made} exists and holds {held}",
+        where=str(output),
+        why="it would be lost",
+        fix=f"output={output.with_stem(f'{output.stem}-2')}\nor remove {output}",
+    )
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from data_prep.errors import LangadaptError
+from data_prep.vocabulary import Vocabulary
 from recipes.runtime.inference import Trace
 
 TOLERANCE = 1e-4
@@ -104,6 +107,34 @@ def probe(tokenizer: Any, source: Any, max_length: int) -> list[list[int]]:
             )
         sequences.append(list(islice(ids, min(max_length, MAX_POSITIONS_PER_TEXT))))
     return sequences
+
+
+def say_unlike(packed: Vocabulary, own: Path) -> None:
+    """Compares the tokenizer that goes into a .nemo with the one the model was published with, where that is another.
+
+    A few texts cut otherwise are two libraries' ways with spaces and lines, and are said; all of them, another model's
+    tokenizer.
+
+    Args:
+        packed: Goes into the .nemo.
+        own: The tokenizer.json of the model's folder.
+
+    Raises:
+        ParityFailed: No text has the same tokens.
+    """
+    if not own.is_file() or own.samefile(packed.path):
+        return
+    tokenizer = Tokenizer.from_file(str(own))
+    theirs = [tokenizer.encode(text, add_special_tokens=False).ids for text in TEXTS]
+    unlike = sum(one != other for one, other in zip(packed.encode(TEXTS), theirs, strict=True))
+    if unlike == len(TEXTS):
+        raise ParityFailed(
+            f"{packed.path} cuts all {unlike} texts otherwise than {own}",
+            why="the model would be trained with other token ids than it was made with",
+            fix="tokenizer=PATH of the tokenizer.model this model was trained with, or of its own tokenizer.json",
+        )
+    if unlike:
+        print(f"convert: {packed.path} cuts {unlike} of {len(TEXTS)} texts otherwise than {own}", flush=True)
 
 
 def compare(reference: Trace, converted: Trace) -> Parity:

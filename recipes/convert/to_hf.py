@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data_prep import files
-from data_prep.errors import UsageError
 from data_prep.files import sha256_file
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
 from recipes.convert import architectures, certificate, checkpoint, plan, safetensors_file, tokenizers
-from recipes.convert.architectures.base import Architecture, Shape, nemo_shape
+from recipes.convert.architectures.base import Architecture, Shape, max_positions, nemo_shape
 from recipes.convert.certificate import CERTIFICATE, GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
 from recipes.convert.copying import Copier
 from recipes.convert.direct_files import DirectOutput
 from recipes.convert.hashing import FileHashes
-from recipes.convert.output_folder import hold, require_space, write_json
+from recipes.convert.output_folder import another, hold, require_space, write_json
 from recipes.convert.progress import Progress
 from recipes.convert.safetensors_file import TensorSpec
 from recipes.convert.tokenizers import SourceTokenizer, Writing
@@ -133,13 +132,7 @@ class Conversion:
             return None
         found = certificate.read_certificate(output)
         if found is None or found.source_fingerprint != self.fingerprint:
-            held = f"a conversion of {found.source}" if found else "something that is no conversion"
-            raise UsageError(
-                f"the output folder exists and holds {held}",
-                where=str(output),
-                why="it would be lost",
-                fix=f"output={output}-2\nor remove {output}",
-            )
+            raise another(output, found, made="folder")
         has_proof = found.max_abs_logit_diff is not None or not self.settings.parity
         is_same = found.versions.get("langadapt") == langadapt_version() and found.dtype == self.dtype
         return found if certificate.is_whole(output, found) and has_proof and is_same else None
@@ -161,7 +154,8 @@ class Conversion:
     def _make(self, folder: Path) -> Certificate:
         """Everything in the hidden folder."""
         progress = Progress.take_over(folder, self._key())
-        require_space(folder, self.plan.size - sum(size for _, size in progress.shards.values()))
+        unpacked = self.settings.model.stat().st_size if self.settings.parity and self.settings.model.is_file() else 0
+        require_space(folder, self.plan.size + unpacked - sum(size for _, size in progress.shards.values()))
         source_hash = FileHashes([self.settings.model]) if self.settings.model.is_file() else None
         start = time.monotonic()
         checksums = self._write_weights(folder, progress)
@@ -213,15 +207,18 @@ class Conversion:
 
     def _prove(self, folder: Path) -> dict[str, Any]:
         """Runs both models over the built-in texts and compares."""
-        from recipes.convert import gate
+        from transformers import AutoTokenizer
 
-        stored = self.source.tensors[self.plan.jobs[0].name].dtype
+        from recipes.convert import gate, parity
+
+        longest = max_positions(self.source.config)
         return gate.run(
             self.source,
             folder,
-            self.tokenizer,
+            parity.probe(AutoTokenizer.from_pretrained(folder), self.tokenizer, longest),
             mode=self.settings.gate,
-            rounded_to=self.dtype if self.dtype != stored else None,
+            rounded_to=self.dtype if self.settings.dtype else None,
+            unpacked=folder / ".unpacked",
             output=self.settings.output,
         )
 

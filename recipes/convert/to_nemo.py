@@ -7,7 +7,7 @@ it gets its name.
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,7 +19,8 @@ from data_prep.errors import UsageError
 from data_prep.files import fsync_folder
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
-from recipes.convert import architectures, certificate, hf_source, nemo_archive, nemo_settings
+from data_prep.vocabulary import JSON_NAME
+from recipes.convert import architectures, certificate, checkpoint, hf_source, nemo_archive, nemo_settings
 from recipes.convert.architectures.base import Architecture, Shape
 from recipes.convert.architectures.tensors import hf_tensors, megatron_tensors
 from recipes.convert.certificate import GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
@@ -30,7 +31,7 @@ from recipes.convert.hf_source import HfSource
 from recipes.convert.hf_weights import Weights
 from recipes.convert.nemo_archive import Plan
 from recipes.convert.nemo_settings import Tokenizer
-from recipes.convert.output_folder import hold, require_space, write_json
+from recipes.convert.output_folder import another, hold, require_space, write_json
 from recipes.convert.to_hf import DTYPES
 
 
@@ -47,6 +48,8 @@ class ToNemoSettings:
     """Cast the weights; null: as stored."""
     parity: bool = True
     """Compare NeMo's logits with transformers' before the file appears."""
+    gate: Literal["whole", "layers"] = "whole"
+    """Compare one whole model after the other, or one layer of each at a time where memory is short."""
     tokenizer: Path | None = None
     """A tokenizer.model, or a folder with a tokenizer.json, instead of the folder's own."""
     make_vocab_size_divisible_by: int = nemo_settings.DEFAULT_DIVISOR
@@ -176,13 +179,7 @@ class Conversion:
             return None
         found = certificate.read(settings.certificate)
         if found is None or found.source_fingerprint != self.fingerprint:
-            held = f"a conversion of {found.source}" if found else "something that is no conversion"
-            raise UsageError(
-                f"the output file exists and is {held}",
-                where=str(settings.output),
-                why="it would be lost",
-                fix=f"output={settings.output.with_stem(f'{settings.output.stem}-2')}\nor remove {settings.output}",
-            )
+            raise another(settings.output, found, made="file")
         has_proof = found.max_abs_logit_diff is not None or not settings.parity
         is_same = found.versions.get("langadapt") == langadapt_version()
         is_whole = settings.output.stat().st_size == self.size
@@ -209,7 +206,8 @@ class Conversion:
         output = self.settings.output.absolute()
         with hold(output, made="file", name="the .nemo") as unfinished:
             try:
-                require_space(output.parent, self.size)
+                unpacked = self.size if self.settings.parity and self.settings.gate == "layers" else 0
+                require_space(output.parent, self.size + unpacked)
                 made = self._make(unfinished)
                 write_json(self.settings.certificate, asdict(made))
                 unfinished.replace(output)
@@ -238,24 +236,35 @@ class Conversion:
             return output.finish()
 
     def _prove(self, path: Path) -> dict[str, Any]:
-        """NeMo restores the file, transformers loads the folder, both run over the built-in texts."""
-        import torch
+        """Both models run over the built-in texts: whole, NeMo's as its `restore_from` gives it."""
+        from recipes.convert import gate, parity
 
-        from recipes.convert import hf_model, parity
-        from recipes.runtime import inference
-
+        parity.say_unlike(self.tokenizer.loaded, self.settings.model / JSON_NAME)
         length = min(self.source.config["max_position_embeddings"], parity.MAX_POSITIONS_PER_TEXT)
         sequences = [ids[:length] for ids in self.tokenizer.loaded.encode(parity.TEXTS)]
-        model = hf_model.load_hf(self.settings.model)
-        for parameter in model.parameters():
-            parameter.data = parameter.data.to(getattr(torch, self.plan.dtype)).float()  # rounded as stored
+        if self.settings.gate == "whole":
+            return self._prove_whole(path, sequences)
+        return gate.run(
+            checkpoint.open_checkpoint(path),
+            self.settings.model,
+            sequences,
+            mode="layers",
+            rounded_to=self.plan.dtype,
+            unpacked=path.with_suffix(".unpacked"),
+            output=self.settings.output,
+        )
+
+    def _prove_whole(self, path: Path, sequences: Sequence[Sequence[int]]) -> dict[str, Any]:
+        import torch
+
+        from recipes.convert import gate, hf_model, parity
+        from recipes.runtime import inference
+
+        stored = getattr(torch, self.plan.dtype)
+        model = hf_model.load_hf(self.settings.model, lambda weights: weights.to(stored).float())
         published = hf_model.hf_trace(model, sequences)
         del model
-        result = parity.compare(inference.nemo_trace(path, sequences), published)
-        parity.require(result, str(self.settings.output))
-        figures = asdict(result)
-        del figures["first_difference"]
-        return {**figures, "tolerance": parity.TOLERANCE, "gate": "whole"}
+        return gate.figures(parity.compare(inference.nemo_trace(path, sequences), published), self.settings.output)
 
     def _certify(self, digests: Mapping[str, str], sha256: str, facts: Mapping[str, Any]) -> Certificate:
         names = (*VERSIONS, *GATE_VERSIONS) if self.settings.parity else VERSIONS
@@ -273,6 +282,7 @@ class Conversion:
             elements=sum(prod(tensor.shape) for tensor in written),
             source_tensors=len(written),
             padding_rows=self.padding_rows,
+            gate=self.settings.gate if self.settings.parity else "",
             versions=certificate.versions(names),
             files={self.settings.output.name: {"bytes": self.size, "sha256": sha256}},
             seconds=round(time.monotonic() - self.started, 1),

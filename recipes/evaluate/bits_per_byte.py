@@ -167,6 +167,7 @@ def tally(documents: Sequence[Scored], *, samples: int, seed: int) -> dict[str, 
         "bits_per_byte": {lang: rates(group) for lang, group in by_lang.items()},
         "standard_error": {lang: errors(group) for lang, group in by_lang.items()},
         "by_kind": _inner(by_kind, rates),
+        "standard_error_by_kind": _inner(by_kind, errors),
         "documents": _inner(by_kind, len),
         "bytes": _inner(by_kind, lambda group: sum(document.size for document in group)),
     }

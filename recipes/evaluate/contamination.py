@@ -33,7 +33,7 @@ from recipes.evaluate import overlap, registry
 from recipes.evaluate.benchmarks import Benchmarks
 from recipes.evaluate.item_logs import Evaluation, distinct, item_id, points, read_evaluation, scored, unit_of
 from recipes.evaluate.settings import EvaluateSettings
-from recipes.evaluate.statistics import bootstrap
+from recipes.evaluate.statistics import bootstrap, mean, standard_error_of_mean
 from recipes.evaluate.task_data import LoadedTask
 
 TRAIN = "*/train/*.jsonl.zst"
@@ -210,7 +210,9 @@ def split_score(
         if items:
             part = scored(items, metric)
             found = bootstrap(part.rows, part.statistic, samples=settings.bootstrap_samples, seed=settings.seed)
-            result[name] |= {"value": found.value, "standard_error": found.standard_error}
+            is_mean = part.statistic is mean  # whose error the evaluation states by the formula, too
+            error = standard_error_of_mean(part.rows[:, 0]) if is_mean else found.standard_error
+            result[name] |= {"value": found.value, "standard_error": error}
     return result
 
 

@@ -86,3 +86,8 @@ def labelled_reviews(items: Any) -> Any:
     return items.filter(lambda item: item["LABEL"] is not None).map(
         lambda item: {"review": item["INDIC REVIEW"].strip(), "label": labels.index(item["LABEL"].strip().lower())}
     )
+
+
+def whole_endings(items: Any) -> Any:
+    """HellaSwag-hi's items without an empty ending: the translation lost some, and nothing is the likeliest answer."""
+    return items.filter(lambda item: all(ending.strip() for ending in item["endings"]))

@@ -1,4 +1,4 @@
-"""Writes a release: whole or not there, copied without going through memory, with checksums of what was written."""
+"""Writes a release: whole or not there, copied in the kernel where it can, with checksums of what was written."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from data_prep.files import full_disk_named, publish_folder, sha256_file
 from recipes.release.contents import Contents
 
 SUMS = "SHA256SUMS"
-_NOT_IN_KERNEL = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+_NOT_IN_KERNEL = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
 _CHUNK = 1 << 30
 
 
@@ -110,5 +110,7 @@ def copy(source: Path, target: Path) -> None:
         except OSError as error:
             if error.errno not in _NOT_IN_KERNEL:
                 raise
-    if left:  # another file system, or a kernel that cannot
+            print(f"release: the kernel does not copy between these file systems ({error.strerror}); "
+                  "bytes go through memory", flush=True)  # fmt: skip
+    if left:
         shutil.copyfile(source, target)

@@ -45,7 +45,7 @@ def _spoken(lang: str, marks: Iterable[Mark]) -> str:
 
 def _bits_rows(evaluation: Facts, lang: str) -> list[View]:
     """A language as a whole, and by kind of text where it has several."""
-    kinds = evaluation["by_kind"][lang]
+    kinds, errors_by_kind = evaluation["by_kind"][lang], evaluation["standard_error_by_kind"][lang]
     documents, size = evaluation["documents"][lang], evaluation["bytes"][lang]
     errors = evaluation["standard_error"][lang]
     whole = {
@@ -61,7 +61,7 @@ def _bits_rows(evaluation: Facts, lang: str) -> list[View]:
             "kind": kind,
             "documents": documents[kind],
             "bytes": size[kind],
-            "values": [(value, None) for value in rates.values()],
+            "values": [(value, errors_by_kind[kind][model]) for model, value in rates.items()],
         }
         for kind, rates in kinds.items()
     ]

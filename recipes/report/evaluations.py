@@ -11,7 +11,16 @@ from recipes.report.files import RUNS, Facts, read_json, strict
 
 EVALUATION = "evaluation.json"
 # What of a file with bits per byte the report shows.
-EVALUATED = ("bits_per_byte", "standard_error", "by_kind", "documents", "bytes", "models", "seconds")
+EVALUATED = (
+    "bits_per_byte",
+    "standard_error",
+    "by_kind",
+    "standard_error_by_kind",
+    "documents",
+    "bytes",
+    "models",
+    "seconds",
+)
 # What of `recipes.evaluate.contamination`'s file the report shows.
 CONTAMINATED = ("ngram", "documents", "sets", "scores")
 JUDGED = ("kind", "judge", "usage", "models")

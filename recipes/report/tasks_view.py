@@ -161,6 +161,7 @@ def judgement_view(name: str, facts: Facts) -> View:
         "name": name,
         "judge": facts["judge"]["model"],
         "cost": facts["usage"]["cost"],
+        "tokens": facts["usage"]["prompt_tokens"] + facts["usage"]["completion_tokens"],
         "models": [] if pairs else [_judged(model, found) for model, found in facts["models"].items()],
         "axes": []
         if pairs
@@ -170,7 +171,13 @@ def judgement_view(name: str, facts: Facts) -> View:
 
 
 def _judged(model: str, found: Facts) -> View:
-    return {**found, "name": model, "colour": COLOURS.get(model, "c-soft"), "lost": _lost(found)}
+    return {
+        **found,
+        "name": model,
+        "colour": COLOURS.get(model, "c-soft"),
+        "lost": _lost(found),
+        "reasons": wording.reasons(found),
+    }
 
 
 def _lost(found: Facts) -> int:

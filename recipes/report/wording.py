@@ -50,6 +50,11 @@ def decimal(value: float | None, digits: int = 2) -> str:
     return DASH if value is None else f"{value:.{digits}f}".replace("-", MINUS)
 
 
+def reasons(found: Facts) -> str:
+    """Judgements that are in no mean, by reason."""
+    return ", ".join(f"{reason} {count(n)}" for reason, n in (found["invalid"] | found["unanswered"]).items())
+
+
 def signed(value: float) -> str:
     """A difference with its sign and one decimal; what rounds to nothing has no sign."""
     return f"{value:+.1f}".replace("-", MINUS) if abs(value) >= 0.05 else "0.0"

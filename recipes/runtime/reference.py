@@ -152,8 +152,11 @@ def _load_whole(weights: Weights, model: Any) -> None:
 
     sharded = model.sharded_state_dict(prefix=weights.prefix, metadata=weights.metadata)
     loaded = dist_checkpointing.load(sharded, str(weights.folder))
-    rounded = {key: weights.round(value) if isinstance(value, Tensor) else value for key, value in loaded.items()}
-    model.load_state_dict({key.removeprefix(weights.prefix): value for key, value in rounded.items()})
+    # A training run's checkpoint has its step, callbacks and optimizer states beside the weights.
+    state = {key.removeprefix(weights.prefix): loaded[key] for key in sharded}
+    model.load_state_dict(
+        {key: weights.round(each) if isinstance(each, Tensor) else each for key, each in state.items()}
+    )
 
 
 def _build(config: Mapping[str, Any], rows: int) -> Any:

@@ -5,7 +5,7 @@ query rows of each group out of the fused query-key-value weight, the gate out o
 its padding. `hf_tensors` gives this list; `megatron_tensors` is the same read the other way round.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from data_prep.errors import DataError
@@ -156,28 +156,57 @@ def check_tensors(found: Mapping[str, tuple[int, ...]], architecture: Architectu
     Raises:
         DataError: A tensor is missing, has another shape, or is of no such model.
     """
-    expected = {tensor.name: tensor for tensor in megatron_tensors(architecture, shape)}
-    missing = [f"{name} is missing" for name in expected if name not in found]
-    unknown = [f"{name} is no part of a {architecture.name} model" for name in found if name not in expected]
-    wrong = [
-        f"{name} has shape {list(found[name])}, expected {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in found and not _fits(tensor, found[name])
+    expected = {tensor.name: tensor.shape for tensor in megatron_tensors(architecture, shape)}
+    refuse_others(
+        found,
+        expected,
+        model=f"a {architecture.name} model with these settings",
+        where=where,
+        fix="check that the model config and the weights are of the same run",
+        padded=(EMBEDDING, OUTPUT),
+    )
+
+
+def refuse_others(
+    found: Mapping[str, tuple[int, ...]],
+    expected: Mapping[str, tuple[int, ...]],
+    *,
+    model: str,
+    where: str,
+    fix: str,
+    padded: Collection[str] = (),
+) -> None:
+    """Raises unless tensors have the names and shapes of a model.
+
+    Args:
+        found: Shapes by name.
+        expected: Shapes by name.
+        model: Names the model in errors.
+        where: Names the weights in errors.
+        fix: What to do.
+        padded: Tensors that may have more rows.
+
+    Raises:
+        DataError: A tensor is missing, has another shape, or is of no such model.
+    """
+    faults = [
+        *(f"{name} is missing" for name in expected if name not in found),
+        *(
+            f"{name} has shape {list(found[name])}, expected {list(shape)}"
+            for name, shape in expected.items()
+            if name in found and not _fits(found[name], shape, is_padded=name in padded)
+        ),
+        *(f"{name} is no part of it" for name in found if name not in expected),
     ]
-    faults = [*missing, *wrong, *unknown]
     if faults:
         more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
         raise DataError(
-            f"the weights are not those of a {architecture.name} model with these settings: "
-            f"{'; '.join(faults[:3])}{more}",
+            f"the weights are not those of {model}: {'; '.join(faults[:3])}{more}",
             where=where,
             why="a model with a wrong or left-out tensor computes something else",
-            fix="check that the model config and the weights are of the same run",
+            fix=fix,
         )
 
 
-def _fits(tensor: MegatronTensor, found: tuple[int, ...]) -> bool:
-    """Whether a stored tensor has its size; tables of the vocabulary may have more rows."""
-    if tensor.is_padded:
-        return found[0] >= tensor.shape[0] and found[1:] == tensor.shape[1:]
-    return found == tensor.shape
+def _fits(found: tuple[int, ...], expected: tuple[int, ...], *, is_padded: bool) -> bool:
+    return found[1:] == expected[1:] and found[0] >= expected[0] if is_padded else found == expected

@@ -13,9 +13,9 @@ def show(result: Mapping[str, Any]) -> None:
     """The table of a result, and how each two models differ in the end."""
     spent = result["usage"]
     cost = spent["cost"]
-    price = f", {cost['value']:g} {cost['currency']}" if cost else ""
+    price = f"{cost['value']:g} {cost['currency']}" if cost else "cost not known: endpoint.price is not given"
     judges = ", ".join(result["judge"]["served"]) or result["judge"]["model"]
-    title = f"judged by {judges} ({result['asked_in_this_run']} of {spent['replies']} replies asked now{price})"
+    title = f"judged by {judges} ({result['asked_in_this_run']} of {spent['replies']} replies asked now; {price})"
     console = make_console()
     console.print((_pair_table if result["kind"] == "pairs" else _grade_table)(result, title))
     for comparison in result.get("comparisons", ()):

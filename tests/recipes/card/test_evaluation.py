@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from recipes.card import evaluation, findings
+from recipes.report.wording import DASH
 
 
 def test_models_up_to_this_one_stand_side_by_side_in_training_order(adapted) -> None:
@@ -12,19 +13,18 @@ def test_models_up_to_this_one_stand_side_by_side_in_training_order(adapted) -> 
     assert evaluation.shown_models(replace(adapted, stage="cpt", evaluated_as="cpt")) == ["base", "cpt"]
 
 
-def test_bits_per_byte_have_their_error_where_it_was_measured(adapted) -> None:
+def test_bits_per_byte_have_their_error_or_a_dash_where_none_was_measured(adapted) -> None:
     assert evaluation.bits_table(adapted).splitlines()[2:] == [
         "| en-Latn | 12 | 2.000 ± 0.061 | 2.100 ± 0.061 | 2.200 ± 0.061 |",
-        "| hi-Deva | 17 | 2.912 | 1.874 | 1.902 |",
+        f"| hi-Deva | 17 | 2.912 ± {DASH} | 1.874 ± {DASH} | 1.902 ± {DASH} |",
     ]
 
 
 def test_tasks_and_groups_have_theirs(adapted) -> None:
-    row = "| indiccopa | hi-Deva | acc | 0 | 200 | 0.250 ± 0.030 | 0.410 ± 0.035 | 0.405 |"
+    row = f"| indiccopa | hi-Deva | acc | 0 | 200 | 0.250 ± 0.030 | 0.410 ± 0.035 | 0.405 ± {DASH} |"
     assert evaluation.tasks_table(adapted).splitlines()[2] == row
-    dash = "\N{EN DASH}"
     assert evaluation.groups_table(adapted).splitlines()[2] == (
-        f"| hindi_base | indiccopa | acc | {dash} | {dash} | 0.405 ± 0.035 |"
+        f"| hindi_base | indiccopa | acc | {DASH} | {DASH} | 0.405 ± 0.035 |"
     )
 
 
@@ -63,17 +63,29 @@ JUDGE = {"judge": {"model": "m-70b"}, "kind": "reference"}
 
 def test_grades_are_shown_with_how_many_were_valid(adapted) -> None:
     axes = {"Overall": {"mean": 3.4567, "standard_error": 0.12}}
-    graded = {**JUDGE, "models": {"dpo": {"items": 40, "valid": 38, "axes": axes}}}
+    graded = {
+        **JUDGE,
+        "models": {"dpo": {"items": 40, "valid": 38, "invalid": {"bad_json": 2}, "unanswered": {}, "axes": axes}},
+    }
     text, rows = findings.judgements(replace(adapted, judged={"judge": graded}))
-    assert text.startswith("Judged by `m-70b` (reference), 38 of 40 answers graded")
+    assert text.startswith("Judged by `m-70b` (reference), 38 of 40 answers graded; in no mean: bad_json 2;")
     assert rows.splitlines()[2] == "| Overall | 3.46 ± 0.12 |"
 
 
 def test_judged_pairs_name_both_models(adapted) -> None:
-    pairs = {"items": 50, "valid": 49, "win_share": {"value": 0.61, "standard_error": 0.05}}
+    pairs = {
+        "items": 50,
+        "valid": 49,
+        "invalid": {},
+        "unanswered": {"timeout": 1},
+        "win_share": {"value": 0.61, "standard_error": 0.05},
+    }
     judged = {**JUDGE, "kind": "pairs", "models": ["dpo", "cpt"], "pairs": pairs}
     (line,) = findings.judgements(replace(adapted, judged={"judge_pairs": judged}))
-    assert "dpo wins 0.610 ± 0.050 of its pairs against cpt (ties count half; 49 of 50 pairs valid)" in line
+    assert (
+        "dpo wins 0.610 ± 0.050 of its pairs against cpt (ties count half; 49 of 50 pairs valid; in no mean: timeout 1)"
+        in line
+    )
 
 
 def test_judgements_of_other_models_are_left_out(adapted) -> None:
@@ -95,5 +107,5 @@ def test_scores_stand_beside_those_on_items_the_training_text_does_not_hold(adap
     }
     text, rows = findings.contamination(replace(adapted, contamination=found))
     assert "share 13 words in a row" in text
-    assert rows.splitlines()[2] == "| indiccopa | 200 | 9 | 4 | 2.0 % | 0.405 ± 0.035 | 0.400 |"
+    assert rows.splitlines()[2] == f"| indiccopa | 200 | 9 | 4 | 2.0 % | 0.405 ± 0.035 | 0.400 ± {DASH} |"
     assert findings.contamination(adapted) == []

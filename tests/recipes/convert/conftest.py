@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -70,3 +71,20 @@ def tiny(made) -> Tiny:
 def llama(made) -> Tiny:
     """A Llama with a Hugging Face tokenizer, tied tables and Llama 3.1's rotary embedding."""
     return read(made, "llama")
+
+
+@pytest.fixture(scope="session")
+def back(made):
+    """The folder with what `make_nemo` leaves, and what it printed."""
+    folder, _ = made
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.recipes.convert.make_nemo", str(folder)],
+        cwd=REPOSITORY_ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return SimpleNamespace(folder=folder, output=done.stdout)

@@ -21,6 +21,9 @@ LAYOUTS = {
     "pp2": {"pipeline_model_parallel_size": 2, "make_vocab_size_divisible_by": 256},
 }
 
+RUN = {"epoch": 0, "global_step": 4, "loops": {"fit_loop": {}}, "optimizer_states": [], "lr_schedulers": []}
+"""What Lightning keeps beside the weights."""
+
 
 def main(folders: list[Path]) -> None:
     ground.prepare()
@@ -59,7 +62,7 @@ def save(source: Path, target: Path, sizes: dict[str, int]) -> None:
             folder.mkdir()
         torch.distributed.barrier()
         sharded = model.model.sharded_state_dict(prefix="model.", metadata={"non_homogeneous_layers": by_layer})
-        dist_checkpointing.save(sharded, str(folder))
+        dist_checkpointing.save({**sharded, **RUN}, str(folder))
         if torch.distributed.get_rank() == 0:
             for path in (source / "model_config.yaml", Path(config["tokenizer"]["model"])):
                 shutil.copy(path, folder)

@@ -66,7 +66,7 @@ class Folder:
 
 
 def test_right_conversion_passes_by_a_factor_of_ten(tiny):
-    result = gate_of(tiny, load_hf(tiny.hf))
+    result = gate_of(tiny, load_hf(tiny.hf, torch.Tensor.float))
     assert result.max_abs_logit_diff < parity.TOLERANCE / 10
     assert result.argmax_agreement == 1.0
     assert result.positions >= parity.MIN_POSITIONS

@@ -4,8 +4,6 @@ import errno
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 from types import SimpleNamespace
 
@@ -14,9 +12,9 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from data_prep import sentencepiece_model
 from data_prep.errors import DataError, LangadaptError, UsageError
 from data_prep.files import sha256_file
-from data_prep.layout import REPOSITORY_ROOT
 from recipes import convert
 from recipes.checks.checkpoint import check_checkpoint
 from recipes.convert import hf_model, nemo_archive, to_hf
@@ -27,23 +25,6 @@ from recipes.runtime import ground, inference
 from tests.recipes.convert.reading import read_tensor
 
 LAYOUTS = ("-tp2", "-tp2-by-layer", "-pp2")
-
-
-@pytest.fixture(scope="module")
-def back(made):
-    """The folder with what `make_nemo` leaves, and what it printed."""
-    folder, _ = made
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.recipes.convert.make_nemo", str(folder)],
-        cwd=REPOSITORY_ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return SimpleNamespace(folder=folder, output=done.stdout)
 
 
 @pytest.fixture
@@ -201,7 +182,7 @@ def test_weights_of_several_types_are_refused_until_one_is_named(source, output)
     ("change", "message"),
     [
         (lambda tensors: {k: v for k, v in tensors.items() if k != "model.norm.bias"}, "model.norm.bias is missing"),
-        (lambda tensors: {**tensors, "lora.weight": torch.zeros(1)}, "lora.weight is no part of NemotronForCausalLM"),
+        (lambda tensors: {**tensors, "lora.weight": torch.zeros(1)}, "this config.json: lora.weight is no part of it"),
         (lambda tensors: {**tensors, "model.norm.bias": torch.zeros(7)}, r"model.norm.bias has shape \[7\], expected"),
     ],
 )
@@ -274,6 +255,17 @@ def test_a_disk_without_room_is_named_before_anything_is_written(source, output,
     assert left_behind(output) == []
 
 
+def test_the_gate_by_layer_asks_for_room_to_unpack_the_file(source, output, monkeypatch):
+    monkeypatch.setattr(ground, "prepare", lambda: None)
+    monkeypatch.setattr(ground, "quiet_nemo", lambda: None)
+    monkeypatch.setattr(to_hf.shutil, "disk_usage", lambda _path: SimpleNamespace(free=1_500_000))
+    assert run(source, output) == 0
+    assert 750_000 < output.stat().st_size < 1_500_000
+    with pytest.raises(LangadaptError, match=r"0\.0 GB are free"):
+        run(source, output.with_stem("other"), "parity=true", "gate=layers")
+    assert left_behind(output) == ["base.nemo", "base.parity.json"]
+
+
 def test_a_killed_conversion_is_started_again_over_what_it_left(source, output):
     output.parent.mkdir()
     (output.parent / ".base.nemo.unfinished").write_bytes(b"half" * 1_000_000)
@@ -293,11 +285,11 @@ def test_the_same_conversion_is_not_done_twice_and_another_one_not_overwritten(s
     assert "done already" in capsys.readouterr().out
     assert output.stat().st_mtime_ns == before
     edit_weights(source, lambda tensors: {**tensors, "model.norm.bias": torch.ones(48)})
-    with pytest.raises(UsageError, match="the output file exists and is a conversion of") as raised:
+    with pytest.raises(UsageError, match="the output file exists and holds a conversion of") as raised:
         run(source, output)
     assert f"output={output.with_stem('base-2')}" in raised.value.fix
     output.with_suffix(".parity.json").unlink()
-    with pytest.raises(UsageError, match="is something that is no conversion"):
+    with pytest.raises(UsageError, match="holds something that is no conversion"):
         run(source, output)
 
 
@@ -309,8 +301,8 @@ def test_a_failed_gate_leaves_nothing(source, output, tiny, monkeypatch):
     assert run(source, output, "parity=true") == 0
     load = hf_model.load_hf
 
-    def changed(folder):
-        model = load(folder)
+    def changed(folder, rounded):
+        model = load(folder, rounded)
         model.model.layers[1].input_layernorm.bias.data += 1
         return model
 
@@ -318,6 +310,34 @@ def test_a_failed_gate_leaves_nothing(source, output, tiny, monkeypatch):
     with pytest.raises(ParityFailed, match="first in: layer 1"):
         run(source, output.with_stem("other"), "parity=true")
     assert left_behind(output) == ["base.nemo", "base.parity.json"]
+
+
+def test_the_tokenizer_of_another_model_fails_before_any_model_is_loaded(source, output, monkeypatch):
+    """It has as many entries; its pieces stand in another order."""
+    monkeypatch.setattr(ground, "prepare", lambda: None)
+    monkeypatch.setattr(ground, "quiet_nemo", lambda: None)
+    monkeypatch.setattr(hf_model, "load_hf", pytest.fail)
+    proto = sentencepiece_model.read_proto((source / "tokenizer.model").read_bytes())
+    pieces = [piece for piece in proto.pieces if piece.type == sentencepiece_model.NORMAL]
+    words = [piece.piece for piece in pieces]
+    for piece, word in zip(pieces, reversed(words), strict=True):
+        piece.piece = word
+    (source / "tokenizer.model").write_bytes(proto.SerializeToString())
+    with pytest.raises(ParityFailed, match=r"tokenizer\.model cuts all 8 texts otherwise than .*tokenizer\.json"):
+        run(source, output, "parity=true")
+    assert left_behind(output) == []
+
+
+def test_texts_that_two_tokenizers_of_one_model_cut_otherwise_are_counted(source, output, tiny, monkeypatch, capsys):
+    monkeypatch.setattr(ground, "prepare", lambda: None)
+    monkeypatch.setattr(ground, "quiet_nemo", lambda: None)
+    monkeypatch.setattr(inference, "nemo_trace", lambda _path, _sequences: tiny.reference)
+    tokenizer = json.loads((source / "tokenizer.json").read_text())
+    rule = {"type": "Replace", "pattern": {"String": "गाँव"}, "content": "गाव"}
+    tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [rule, *filter(None, [tokenizer["normalizer"]])]}
+    (source / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert run(source, output, "parity=true") == 0
+    assert "tokenizer.model cuts 1 of 8 texts otherwise than" in capsys.readouterr().out
 
 
 def test_dry_run_checks_and_writes_nothing(source, output, capsys):

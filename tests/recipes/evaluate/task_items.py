@@ -49,6 +49,22 @@ def _science(number: int, question: str, texts: list[str], answer: str, *, lette
     }
 
 
+def _scene(number: int, context: str, endings: list[str], label: str) -> dict[str, Any]:
+    """As ai4bharat translated it: the context English, endings Hindi, here and there an empty one."""
+    return {
+        "ind": number,
+        "activity_label": "Cooking",
+        "ctx_a": context,
+        "ctx_b": "then",
+        "ctx": f"{context} then",
+        "endings": endings,
+        "source_id": f"own~{number}",
+        "split": "val",
+        "split_type": "indomain",
+        "label": label,
+    }
+
+
 ARC = _pairs(
     _science(1, "पौधे अपना भोजन किस की सहायता से बनाते हैं?", ["सूर्य का प्रकाश", "चाँदनी", "लोहा", "धुआँ"], "A"),
     _science(2, "इनमें से कौन सा जीव अंडे देता है?", ["गाय", "मुर्गी", "बकरी"], "2", letters="123"),
@@ -109,20 +125,19 @@ ITEMS: dict[str, dict[str, Records]] = {
     "arc_challenge_hi": ARC,
     "hellaswag_hi": {
         "validation": [
-            {
-                "ind": 1,
-                "activity_label": "रसोई",
-                "ctx": "वह चूल्हे पर पानी रखती है और",
-                "endings": ["उसमें चाय की पत्ती डालती है।", "नाव चलाती है।", "पेड़ पर चढ़ती है।", "जूते सिलती है।"],
-                "label": "0",
-            },
-            {
-                "ind": 2,
-                "activity_label": "खेत",
-                "ctx": "किसान खेत जोतता है और फिर",
-                "endings": ["रेलगाड़ी चलाता है।", "तैरता है।", "बीज बोता है।", "गाना भूल जाता है।"],
-                "label": "2",
-            },
+            _scene(
+                1,
+                "She puts water on the stove.",
+                ["उसमें चाय की पत्ती डालती है।", "नाव चलाती है।", "पेड़ पर चढ़ती है।", "जूते सिलती है।"],
+                "0",
+            ),
+            _scene(
+                2,
+                "The farmer ploughs the field.",
+                ["रेलगाड़ी चलाता है।", "तैरता है।", "बीज बोता है।", "गाना भूल जाता है।"],
+                "2",
+            ),
+            _scene(3, "A boy throws a ball.", ["गेंद दूर गिरती है।", "", "वह सो जाता है।", "वह खाना पकाता है।"], "0"),
         ]
     },
     "mmlu_hi": {
@@ -267,6 +282,10 @@ _CAMEL = {"question": "does a camel fly", "passage": "A camel walks in the deser
 UPSTREAM: dict[str, dict[str, Records]] = {
     "hellaswag": {"validation": [_KITCHEN], "train": [{**_KITCHEN, "ind": 2}, {**_KITCHEN, "ind": 3}]},
     "boolq": {"validation": [_CAMEL], "train": [{**_CAMEL, "idx": 1}, {**_CAMEL, "idx": 2}]},
+    "arc_easy": {
+        "test": [_science(1, "Rain is", ["wet", "dry"], "A")],
+        "train": [_science(2, "Night is", ["light", "dark"], "B")],
+    },
     "arc_challenge": {
         "test": [_science(1, "Ice is", ["warm", "cold"], "B")],
         "train": [_science(2, "Fire is", ["hot", "wet"], "A")],
@@ -281,6 +300,16 @@ UPSTREAM: dict[str, dict[str, Records]] = {
                 "solution1": "namak daalo.",
                 "solution2": "mirch daalo.",
                 "solution3": "ret daalo.",
+                "label": 0,
+            }
+        ]
+    },
+    "global_piqa_nonparallel_cloze_hin_latn": {
+        "test": [
+            {
+                "prompt": "Kapde sukhane ke liye",
+                "solution0": "unhe dhoop mein taango.",
+                "solution1": "unhe paani mein rakho.",
                 "label": 0,
             }
         ]

@@ -103,6 +103,10 @@ def test_tally_by_language_and_kind():
             "en-Latn": {"real": {"base": 1.0, "cpt": 2.0}},
             "hi-Deva": {"real": {"base": 4.0, "cpt": 2.0}, "translated": {"base": 2.0, "cpt": 0.666667}},
         },
+        "standard_error_by_kind": {
+            "en-Latn": {"real": {"base": None, "cpt": None}},
+            "hi-Deva": {"real": {"base": None, "cpt": None}, "translated": {"base": None, "cpt": None}},
+        },
         "documents": {"en-Latn": {"real": 1}, "hi-Deva": {"real": 1, "translated": 1}},
         "bytes": {"en-Latn": {"real": 5}, "hi-Deva": {"real": 10, "translated": 30}},
     }

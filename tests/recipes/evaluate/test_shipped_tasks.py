@@ -142,7 +142,7 @@ def prompt(loaded, index):
         (
             "hellaswag_hi_letter",
             (
-                "Complete the description with an appropriate ending:\n\nवह चूल्हे पर पानी रखती है और\n"
+                "Complete the description with an appropriate ending:\n\nShe puts water on the stove. then\n"
                 "A. उसमें चाय की पत्ती डालती है।\nB. नाव चलाती है।\nC. पेड़ पर चढ़ती है।\nD. जूते सिलती है।\n\nAnswer:"
             ),
             ["A", "B", "C", "D"],
@@ -170,6 +170,24 @@ def test_a_question_may_have_three_to_five_choices_numbered_or_lettered(load):
 
 def test_reviews_without_a_label_are_left_out(load):
     assert [doc["label"] for doc in load("indic_sentiment_hi").task.task_docs] == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["hellaswag_hi", "hellaswag_hi_letter"])
+def test_scenes_with_an_empty_ending_are_left_out(name, load):
+    """Nothing is always the likeliest answer."""
+    assert [doc["ind"] for doc in load(name).task.task_docs] == [1, 2]
+
+
+def test_every_task_of_the_groups_has_items_here(manager):
+    """Of MMLU's 57 subjects, whose items are alike, one."""
+    found = registry.resolve(manager, ["hindi_base", "hindi_generation", "english_retention", "romanised"])
+    folders = {task_items_folder(entry) for entry in found.values()}
+    without = folders - {*task_items.ITEMS, *task_items.UPSTREAM}
+    assert all(name.startswith("mmlu_") for name in without), without
+
+
+def task_items_folder(entry):
+    return (registry.config_of(entry).get("metadata") or {}).get("data") or entry.name
 
 
 def test_worked_examples_stand_before_the_item_with_their_answers(load):

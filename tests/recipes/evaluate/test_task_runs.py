@@ -104,10 +104,12 @@ def test_tasks_of_the_harness_run_on_local_items_too(run, tmp_path):
     assert {name: task["headline"] for name, task in tasks.items()} == {
         "hellaswag": "acc_norm",
         "boolq": "acc",
+        "arc_easy": "acc_norm",
         "arc_challenge": "acc_norm",
         "mmlu_anatomy": "acc",
         "belebele_hin_Latn": "acc_norm",
         "global_piqa_parallel_cloze_hin_latn": "acc_norm",
+        "global_piqa_nonparallel_cloze_hin_latn": "acc_norm",
     }
     assert [tasks[name]["scoring"] for name in ("mmlu_anatomy", "belebele_hin_Latn", "boolq")] == [
         "letter",

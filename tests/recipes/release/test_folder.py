@@ -40,13 +40,16 @@ def test_files_are_copies_not_links(release, contents) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL])
-def test_where_the_kernel_cannot_copy_the_copy_is_the_same(code, contents, tmp_path, monkeypatch) -> None:
+def test_where_the_kernel_cannot_copy_a_line_says_so_and_the_copy_is_the_same(
+    code, contents, tmp_path, monkeypatch, capsys
+) -> None:
     def cannot(*_) -> int:
         raise OSError(code, "no")
 
     monkeypatch.setattr(folder.os, "copy_file_range", cannot)
     folder.copy(contents.copies["model.safetensors"], tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == contents.copies["model.safetensors"].read_bytes()
+    assert capsys.readouterr().out.startswith("release: the kernel does not copy between these file systems (no)")
 
 
 def test_a_full_disk_leaves_nothing_that_looks_whole(contents, tmp_path, monkeypatch) -> None:

@@ -208,6 +208,7 @@ EVALUATION = {
     "bits_per_byte": BITS,
     "standard_error": ERRORS,
     "by_kind": {lang: {kind: cell[2] for kind, cell in kinds.items()} for lang, kinds in RATES.items()},
+    "standard_error_by_kind": {lang: dict.fromkeys(kinds, ERRORS[lang]) for lang, kinds in RATES.items()},
     "documents": {lang: {kind: cell[0] for kind, cell in kinds.items()} for lang, kinds in RATES.items()},
     "bytes": {lang: {kind: cell[1] for kind, cell in kinds.items()} for lang, kinds in RATES.items()},
     "generations": [
@@ -295,7 +296,7 @@ GRADES = {"items": 40, "valid": 37, "invalid": {"no JSON object": 2}, "unanswere
 JUDGED = {
     "kind": "reference",
     "judge": {"model": "judge-70b"},
-    "usage": {"cost": {"value": 0.42, "currency": "USD"}},
+    "usage": {"prompt_tokens": 41_000, "completion_tokens": 2_100, "cost": {"value": 0.42, "currency": "USD"}},
     "models": {
         "base": {**GRADES, "axes": {"Overall": {"mean": 1.92, "standard_error": 0.11}}},
         "dpo": {**GRADES, "axes": {"Overall": {"mean": 3.4, "standard_error": 0.09}}},

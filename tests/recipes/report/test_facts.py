@@ -232,7 +232,14 @@ def test_the_files_read_here_are_those_the_other_verbs_write(demo):
     written = json.loads((demo / "evaluation.json").read_text())
     scored = [Scored(lang="hi-Deva", kind="real", size=9, bits={"base": 20.0})] * 2
     figures = tally(scored, samples=2, seed=0)
-    assert set(figures) == {"bits_per_byte", "standard_error", "by_kind", "documents", "bytes"}
+    assert set(figures) == {
+        "bits_per_byte",
+        "standard_error",
+        "by_kind",
+        "standard_error_by_kind",
+        "documents",
+        "bytes",
+    }
     assert all(type(figures[name]["hi-Deva"]) is type(written[name]["hi-Deva"]) for name in figures)
     (sample,) = samples([Prompt(lang="hi-Deva", text="text")], {"base": ["answer"]})
     assert set(sample) == set(written["generations"][0])

@@ -57,7 +57,7 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
         "bits": [
             "Hindi all 17 31,428 2.912 ± 0.061 1.874 ± 0.044",
             "English real 12 11,302",
-            "translated 4 5,310 3.010",
+            "translated 4 5,310 3.010 ± 0.061",
         ],
         "tasks": [
             "mmlu_hi_letter acc 60 0 25.0 ± 2.0 50.0 ± 2.0 50.0 ± 2.0 MMLU-hi, score 38.2 49.9 50.5",
@@ -80,14 +80,14 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
             "mmlu_hi_letter, item item-4, in sample document hi-17: गंगा नदी हिमालय",
         ],
         "judge": [
-            "judge: judged by judge-70b, for 0.42 USD.",
+            "judge: judged by judge-70b, 43,100 tokens, 0.42 USD.",
             "base 40 3 1.92 ± 0.11",
         ],
         "corpus": ["435 documents, 359,182 characters, 112,434 tokens.", "empty (3).", "hi-Latn romanized 118 101,733"],
         "fertility": [
             "base Hindi hi-Deva real 2.36 ± 0.04 6.63 2.4 % 1,735 6.8",
             "training days for 118 billion words",
-            "romanized 1.73 3.11",
+            "romanized 1.73 ± – 3.11",
             "base, Hindi: extend the vocabulary, 2.36 tokens a word",
         ],
         "blend": [
@@ -307,13 +307,14 @@ def test_pairs_that_a_model_judged_are_shown_with_what_was_lost(demo):
     found = {
         "kind": "pairs",
         "judge": {"model": "m"},
-        "usage": {"cost": None},
+        "usage": {"prompt_tokens": 900, "completion_tokens": 100, "cost": None},
         "models": ["dpo", "sft"],
         "pairs": pairs,
     }
     (demo / "judge_pairs.json").write_text(json.dumps(found))
     text = section(render(demo), "judge")
     assert "dpo against sft: 9 wins, 4 ties, 5 losses of 20 pairs, a share of 61 % (42 % to 80 %); 3 judgements" in text
+    assert "judged by m, 1,000 tokens, at a price nobody gave." in text
 
 
 def test_cards_that_are_there_are_linked(demo):

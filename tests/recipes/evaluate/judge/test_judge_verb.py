@@ -92,7 +92,7 @@ def test_answers_are_graded_compared_and_paid_for(server, words, result, lines, 
         "replies": [grades(4.5)],
     }
     printed = capsys.readouterr().out
-    assert re.search(r"judged by judge-2411 .*16 of 16 replies asked now, 0\.0032 USD", printed)
+    assert re.search(r"judged by judge-2411 .*16 of 16 replies asked now; 0\.0032 USD", printed)
     assert re.search(r"good +│ +8 │ +8 │ +0 │ +0 .*4.50 ± 0.00", printed)
     assert "bad - good, Overall: -2.50 (95 % from -2.50 to -2.50, p " in printed
 

@@ -106,6 +106,12 @@ def collect(also: tuple[str, ...] = ()) -> dict[str, str]:
     return values
 
 
+def kept(run_folder: Path) -> Handed | None:
+    """Those of a run that are in its private file."""
+    path = private_path(run_folder)
+    return Handed(path=path, values=read(path)) if path.exists() else None
+
+
 def forget(run_folder: Path) -> None:
     """Removes the private file of a run that is done."""
     private_path(run_folder).unlink(missing_ok=True)

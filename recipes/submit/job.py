@@ -14,9 +14,10 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from data_prep import secrets
 from data_prep.errors import LangadaptError
 from recipes import run_record, stopping
-from recipes.submit import record, secrets, slurm, watchdog
+from recipes.submit import record, slurm, watchdog
 from recipes.submit.kinds import KINDS
 from recipes.submit.node_verdict import BAD_NODES
 from recipes.submit.progress import Progress, current, note_done, progress

@@ -9,9 +9,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from data_prep import secrets
 from data_prep.layout import REPOSITORY_ROOT
 from recipes.plan.cluster import Cluster
-from recipes.submit import runtime, secrets, slurm
+from recipes.submit import runtime, slurm
 from recipes.submit.environment import environment
 from recipes.submit.kinds import Work
 from recipes.submit.site import Site, seconds

@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 from omegaconf import OmegaConf
 
-from data_prep import settings
+from data_prep import secrets, settings
 from data_prep.errors import UsageError
 from data_prep.files import atomic_write
 from data_prep.layout import REPOSITORY_ROOT
 from recipes import launch
 from recipes.plan.cluster import Cluster, find
-from recipes.submit import record, secrets, slurm
+from recipes.submit import record, slurm
 from recipes.submit.kinds import Work, resolve
 from recipes.submit.progress import progress
 from recipes.submit.record import Submission

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recipes.submit import job, record, secrets
+from data_prep import secrets
+from recipes.submit import job, record
 from recipes.submit.node_verdict import BAD_NODES
 
 from .test_job import checkpoint, ended, submitted

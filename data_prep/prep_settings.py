@@ -130,7 +130,11 @@ class PrepSettings:
     @property
     def execution(self) -> Execution:
         """Where tasks run."""
-        return Execution(executor=self.executor, workers=self.workers, slurm=self.slurm, ray=self.ray)
+        endpoint = self.translate.engine.endpoint if self.translate.engine else None
+        keys = (endpoint.key_variable,) if endpoint and endpoint.key_variable else ()
+        return Execution(
+            executor=self.executor, workers=self.workers, slurm=self.slurm, ray=self.ray, key_variables=keys
+        )
 
     def is_enabled(self, stage: str) -> bool:
         """Whether a stage runs; those without a switch always do."""

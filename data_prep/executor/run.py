@@ -16,6 +16,8 @@ class Execution:
     workers: int = 1
     slurm: SlurmSettings = field(default_factory=SlurmSettings)
     ray: RaySettings = field(default_factory=RaySettings)
+    key_variables: tuple[str, ...] = ()
+    """Names of environment variables whose keys the tasks need, beside `data_prep.secrets.NAMES`."""
 
     def warm_up(self) -> None:
         """Start what takes a while, before there is work for it."""
@@ -70,7 +72,7 @@ def execute(
             on_slurm = SlurmExecutor(
                 steps, name=f"prep-{stage}", tasks=len(tasks), workers=workers, logs=logs, slurm=execution.slurm
             )
-            on_slurm.run_all(bar, lambda: sum(map(is_done, tasks)))
+            on_slurm.run_all(bar, lambda: sum(map(is_done, tasks)), execution.key_variables)
         else:
             from data_prep.executor.ray import RayExecutor
 

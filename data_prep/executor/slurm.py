@@ -16,6 +16,7 @@ from pathlib import Path
 from datatrove.executor.slurm import SlurmPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 
+from data_prep import secrets
 from data_prep.console import Progress
 from data_prep.errors import LangadaptError, UsageError
 from data_prep.executor.ranks import QuietRanks
@@ -64,11 +65,19 @@ class SlurmExecutor(QuietRanks, SlurmPipelineExecutor):  # type: ignore[misc]
     def launch_merge_stats(self) -> None:
         """Nothing: receipts hold the counts."""
 
-    def run_all(self, progress: Progress, finished: Callable[[], int]) -> None:
-        """Submit, then wait until no job of this step is in the queue."""
+    def run_all(self, progress: Progress, finished: Callable[[], int], key_variables: tuple[str, ...]) -> None:
+        """Submit, then wait until no job of this step is in the queue.
+
+        Keys go to the tasks through a private file: Slurm keeps the environment that sbatch inherits.
+        """
+        keys = secrets.hand_over(self.logs, key_variables)
+        self.env_command += f"\n{keys.script_lines()}" if keys else ""
         try:
-            self.launch_job()
+            with secrets.hidden(keys):
+                self.launch_job()
         except subprocess.CalledProcessError as error:
+            if not read_jobs(self.logs):
+                secrets.forget(self.logs)
             raise LangadaptError(
                 f"sbatch refused the job (exit code {error.returncode}); its message is above",
                 where=str(self.logs / "launch_script.slurm"),
@@ -126,7 +135,8 @@ def wait_for(jobs: Sequence[str], poll_seconds: float, tick: Callable[[], None])
 
 
 def forget_jobs(logs: Path) -> None:
-    """The jobs have ended."""
+    """The jobs have ended, and need their keys no more."""
+    secrets.forget(logs)
     (logs / _JOBS).unlink(missing_ok=True)
 
 

@@ -1,9 +1,12 @@
-"""What a job's script asks: `python -m recipes.submit.job begin|stop|end|bad-nodes RUN/slurm/N [EXIT_CODE]`.
+"""What a job's script asks: `python -m recipes.submit.job begin|next|stop|bad-nodes|end RUN/slurm/N [EXIT_CODE]`.
 
 begin: 0 start, 10 done already, 1 it must not go on. end: 0 done, 75 start again, 1 ended for good; the reason is
-printed and, where the job does not go on by itself, left in RUN/slurm/N/ended.json.
+printed and, where the job does not go on by itself, left in RUN/slurm/N/ended.json. bad-nodes: 0 where it has put the
+job back into the queue, else as end. next prints the id of a chain's next job.
 """
 
+import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -11,16 +14,19 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from data_prep import secrets
 from data_prep.errors import LangadaptError
 from recipes import run_record, stopping
-from recipes.submit import record, secrets, slurm, watchdog
+from recipes.submit import record, slurm, watchdog
 from recipes.submit.kinds import KINDS
+from recipes.submit.node_verdict import BAD_NODES
 from recipes.submit.progress import Progress, current, note_done, progress
 from recipes.submit.record import Submission
 from recipes.submit.requeue import Outcome, decide, tries_without_progress
 from recipes.submit.summary import Failure, exits, first_failure
 
 START, ENDED, DONE_ALREADY, AGAIN = 0, 1, 10, 75
+REQUEUED = 0
 GRACE = 2 / 3
 """Of the time between Slurm's warning and its kill, what the ranks get for their checkpoint; the rest is for `end`."""
 MOST_LOGS = 256
@@ -57,9 +63,62 @@ def stop(folder: Path, _argument: str) -> int:
     return 0
 
 
-def bad_nodes(folder: Path, _argument: str) -> int:
-    """The node check found nodes that cannot be trained on; its own line has named them."""
-    return _end(folder, f"the node check failed: {folder / 'nodes.json'}")
+def queue_next(folder: Path, _argument: str) -> int:
+    """Queues the next job of a chain; it stays away from the nodes this one does, and from those found bad."""
+    print(_sbatch(folder, "--parsable", "--dependency=singleton").partition(";")[0])
+    return 0
+
+
+def bad_nodes(folder: Path, exit_code: str) -> int:
+    """The node check failed, and its own line has named the nodes: the job goes on without them, or ends.
+
+    Slurm takes nodes to leave out from jobs alone that do not run, so the requeue comes first. It ends the script,
+    which has to ignore SIGTERM: KillWait, 30 s by default, is left for the rest.
+    """
+    submission, job = record.read(folder), slurm.job_id()
+    failed = f"the node check failed: {folder / record.NODES}"
+    if exit_code != str(BAD_NODES):
+        return _end(folder, failed)
+    nodes = _nodes_to_leave_out(folder)
+    by_hand = f"{failed}; without them: {submission.command} cluster.slurm.exclude={shlex.quote(nodes)}"
+    if reason := _stays_out(submission, folder):
+        return _end(folder, f"{reason}; {by_hand}")
+    _say(f"to be started again without {nodes}")
+    if submission.requeue == "chain":
+        return AGAIN
+    if refused := slurm.requeue(job):
+        return _end(folder, f"Slurm refused to requeue: {refused}; {by_hand}")
+    if refused := slurm.exclude(job, nodes):
+        _say(f"Slurm does not leave out {nodes}, and may give them again: {refused}")
+    return REQUEUED
+
+
+def _stays_out(submission: Submission, folder: Path) -> str:
+    """Why a job with bad nodes does not go on without them; empty if it does."""
+    starts, step = [int(start["step"]) for start in record.starts(folder)], _progress(submission).step
+    tries = tries_without_progress(starts, step)
+    if tries >= submission.max_tries:
+        return f"{tries} starts in a row left no checkpoint beyond step {step}"
+    if submission.requeue is False:
+        return "no requeue, as configured"
+    try:
+        _sbatch(folder, "--test-only")
+    except slurm.SbatchRefused as refused:
+        return refused.what
+    return ""
+
+
+def _sbatch(folder: Path, *options: str) -> str:
+    """Asks sbatch for this job once more, without the keys the job's own environment may hold by now."""
+    environment = secrets.without(os.environ, secrets.kept(Path(record.read(folder).run)))
+    nodes = _nodes_to_leave_out(folder)
+    exclude = [f"--exclude={nodes}"] if nodes else []
+    return slurm.sbatch([*options, *exclude, str(folder / record.SCRIPT)], environment)
+
+
+def _nodes_to_leave_out(folder: Path) -> str:
+    """Those this job stays away from, and those its checks have found bad, in Slurm's spelling."""
+    return slurm.hostlist([*slurm.excluded(slurm.job_id()), *record.nodes(folder).get("excluded", {})])
 
 
 def end(folder: Path, exit_code: str) -> int:
@@ -175,7 +234,13 @@ def _say(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} langadapt: {text}", flush=True)
 
 
-ACTIONS: dict[str, Callable[[Path, str], int]] = {"begin": begin, "stop": stop, "end": end, "bad-nodes": bad_nodes}
+ACTIONS: dict[str, Callable[[Path, str], int]] = {
+    "begin": begin,
+    "next": queue_next,
+    "stop": stop,
+    "bad-nodes": bad_nodes,
+    "end": end,
+}
 
 
 def main(words: list[str]) -> int:

@@ -5,8 +5,8 @@
 
 `look` is the task of one node. It says what it found on stdout, which srun carries to the job script without the file
 system that may be the fault, and ends with 0 whatever that is, so that srun lets the others finish. `judge` reads all
-that, writes FOLDER/nodes.json, prints one line, and ends with 0: all good; 3: some nodes are bad, `exclude` in
-nodes.json names them for `sbatch --exclude`; 1: the fault is everybody's, other nodes would not help.
+that, writes FOLDER/nodes.json, prints one line, and ends with 0: all good; 3: some nodes are bad, and nodes.json names
+them beside those of earlier starts; 1: the fault is everybody's, other nodes would not help.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import Any
 
 from data_prep.errors import LangadaptError
 from data_prep.files import atomic_write
-from recipes.submit import gpus
+from recipes.submit import gpus, record
 from recipes.submit.all_reduce import STAGES
 from recipes.submit.node_verdict import Verdict, reports, verdict
 
@@ -190,12 +190,12 @@ def _judge(folder: Path) -> int:
     print("\n".join(lines(result, len(found))), flush=True)
     document = {
         "bad": result.bad,
-        "exclude": ",".join(result.bad),
+        "excluded": {**record.nodes(folder).get("excluded", {}), **result.bad},
         "common": result.common,
         "notes": result.notes,
         "nodes": [asdict(report) for report in found],
     }
-    with atomic_write(folder / "nodes.json") as file:
+    with atomic_write(folder / record.NODES) as file:
         file.write(json.dumps(document, indent=1).encode() + b"\n")
     return result.exit_code
 

@@ -11,6 +11,8 @@ CLOCK_SECONDS = 30.0
 """Most a node's clock may be off the median of all. Ours: munge refuses from 300 s on, checkpoints are told by time."""
 
 
+BAD_NODES = 3
+"""Exit code of a check that found some nodes bad."""
 _LOST = re.compile(r"connection|socket|broken pipe|reset by peer|store", re.IGNORECASE)
 
 
@@ -53,8 +55,8 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0 all good, 3 some nodes are bad, 1 the fault is not a node's."""
-        return 1 if self.common else 3 if self.bad else 0
+        """0 all good, BAD_NODES some are, 1 the fault is not a node's."""
+        return 1 if self.common else BAD_NODES if self.bad else 0
 
 
 def reports(nodes: list[str], said: list[dict[str, Any]]) -> list[Report]:

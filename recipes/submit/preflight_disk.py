@@ -53,12 +53,23 @@ def file_system(path: Path, mounts: str) -> tuple[str, str]:
 
 
 def is_one_machine() -> bool:
-    """Whether every node of the cluster is this machine: then all paths are theirs."""
+    """Whether every node of the cluster is this machine: then all paths are theirs.
+
+    Raises:
+        Unusable: The controller does not answer.
+    """
     command = ["scontrol", "show", "node", "--oneliner"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return False
+    if done.returncode:
+        raise Unusable(
+            f"scontrol does not answer: {' '.join(done.stderr.split())}",
+            where=" ".join(command),
+            why="whether the nodes see the job's paths was not looked at",
+            fix="try again when the controller answers (scontrol ping)",
+        )
     hosts = set(re.findall(r"NodeHostName=(\S+)", done.stdout))
     return hosts == {socket.gethostname().partition(".")[0]}
 

@@ -5,17 +5,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from data_prep.files import atomic_write
 from recipes import run_record
 
 FOLDER = "slurm"
+SCRIPT = "job.sbatch"
 SUBMITTED = "submitted.json"
 STARTS = "starts.jsonl"
 ENDED = "ended.json"
 HANG = "hang.json"
 FAILURE = "failure.txt"
+NODES = "nodes.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,7 @@ class Submission:
     max_tries: int
     signal_seconds: int
     hang_minutes: float
+    requeue: Literal[True, False, "chain"]
 
     def write(self, folder: Path) -> None:
         """Replaces the file in a job's folder."""
@@ -104,6 +107,12 @@ def hang(folder: Path, start: int) -> str | None:
     path = folder / HANG
     found = run_record.read_json(path) if path.exists() else {}
     return str(found["reason"]) if found.get("start") == start else None
+
+
+def nodes(folder: Path) -> dict[str, Any]:
+    """What the node check of the last start found; empty before the first."""
+    path = folder / NODES
+    return run_record.read_json(path) if path.exists() else {}
 
 
 def log_text(path: Path, sizes: dict[str, int], most: int = 1 << 20) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from data_prep import secrets
 from data_prep.layout import REPOSITORY_ROOT
 from recipes.plan.cluster import Cluster
-from recipes.submit import runtime, secrets, slurm
+from recipes.submit import runtime, slurm
 from recipes.submit.environment import environment
 from recipes.submit.kinds import Work
 from recipes.submit.site import Site, seconds
 
-SCRIPT_NAME = "job.sbatch"
 WAIT_SECONDS = 1800
 """srun ends what is left so long after the first rank has left well. In NeMo 2.1.0 all ranks but 0 leave while that one
 packs the final .nemo (nlp_overrides.py, save_to: the barrier stands before it); a failing rank ends all at once."""
@@ -92,7 +92,6 @@ def _values(plan: Plan) -> dict[str, Any]:
         "repository": quote(str(REPOSITORY_ROOT)),
         "python": python,
         "job_folder": quote(str(plan.folder)),
-        "script": quote(str(plan.folder / SCRIPT_NAME)),
         "secrets": plan.keys.script_lines() if plan.keys else "",
         "environment": [(name, quote(value)) for name, value in variables.items()],
         "node_check": _node_check(plan, step, inside) if work.trains and site.node_check else None,

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,39 @@ def job_id(environment: Mapping[str, str] = os.environ) -> str:
     """The id of the running job; of an array's task its own, since the last task carries the id of the whole."""
     array = environment.get("SLURM_ARRAY_JOB_ID")
     return f"{array}_{environment['SLURM_ARRAY_TASK_ID']}" if array else environment["SLURM_JOB_ID"]
+
+
+def hostlist(lists: Sequence[str]) -> str:
+    """Lists of nodes as one, in Slurm's spelling, each node once."""
+    if not lists:
+        return ""
+    names = _ask("scontrol", "show", "hostnames", ",".join(lists)).split()
+    return _ask("scontrol", "show", "hostlistsorted", ",".join(dict.fromkeys(names))).strip()
+
+
+def excluded(job: str) -> list[str]:
+    """The list of nodes a job stays away from, if it has one."""
+    found = re.search(r"\bExcNodeList=(\S+)", _ask("scontrol", "show", "job", job, "--oneliner"))
+    return [found[1]] if found and found[1] != "(null)" else []
+
+
+def requeue(job: str) -> str:
+    """Puts a running job back into the queue and so ends it; Slurm's words where it refuses, else empty."""
+    return _refusal("scontrol", "requeue", job)
+
+
+def exclude(job: str, nodes: str) -> str:
+    """Has a job stay away from these nodes alone, which Slurm refuses of one that runs; its words, else empty."""
+    return _refusal("scontrol", "update", f"JobId={job}", f"ExcNodeList={nodes}")
+
+
+def _refusal(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return " ".join(done.stderr.split()) or f"exit code {done.returncode}" if done.returncode else ""
+
+
+def _ask(*words: str) -> str:
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 def step_called(name: str, job: str) -> str | None:

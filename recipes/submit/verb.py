@@ -16,17 +16,17 @@ from typing import Any, Literal
 
 from omegaconf import OmegaConf
 
-from data_prep import settings
+from data_prep import secrets, settings
 from data_prep.errors import UsageError
 from data_prep.files import atomic_write
 from data_prep.layout import REPOSITORY_ROOT
 from recipes import launch
 from recipes.plan.cluster import Cluster, find
-from recipes.submit import record, secrets, slurm
+from recipes.submit import record, slurm
 from recipes.submit.kinds import Work, resolve
 from recipes.submit.progress import progress
 from recipes.submit.record import Submission
-from recipes.submit.script import SCRIPT_NAME, Plan, ranks_step, render
+from recipes.submit.script import Plan, ranks_step, render
 
 VERSIONS = ("langadapt", "torch", "nemo-toolkit", "megatron-core", "nemo-aligner", "transformers", "datatrove")
 
@@ -130,7 +130,7 @@ def submit(plan: Plan, dependencies: Sequence[str] = ()) -> str:
     refuse_second(plan)
     submission = save(plan)
     environment = secrets.without(os.environ, plan.keys)
-    script = str(plan.folder / SCRIPT_NAME)
+    script = str(plan.folder / record.SCRIPT)
     after = [f"--dependency=afterok:{':'.join(dependencies)}"] if dependencies else []
     slurm.sbatch(["--test-only", script], environment)
     job = slurm.sbatch(["--parsable", *after, script], environment).partition(";")[0]
@@ -156,11 +156,11 @@ def refuse_second(plan: Plan) -> None:
 def save(plan: Plan) -> Submission:
     """Leaves script, configuration, code state, versions and keys before Slurm is asked."""
     plan.logs.mkdir(parents=True)
-    texts = {SCRIPT_NAME: render(plan), "config.yaml": _config_text(plan.work), "code.diff": _uncommitted()}
+    texts = {record.SCRIPT: render(plan), "config.yaml": _config_text(plan.work), "code.diff": _uncommitted()}
     for name, text in texts.items():
         with atomic_write(plan.folder / name) as file:
             file.write(text.encode())
-    (plan.folder / SCRIPT_NAME).chmod(0o755)
+    (plan.folder / record.SCRIPT).chmod(0o755)
     if plan.keys:
         secrets.hand_over(plan.work.folder, tuple(_key_variables(plan.work.values)))
     submission = Submission(
@@ -176,6 +176,7 @@ def save(plan: Plan) -> Submission:
         max_tries=plan.site.max_tries_without_progress,
         signal_seconds=plan.site.signal_seconds,
         hang_minutes=plan.site.hang_minutes,
+        requeue=plan.site.requeue,
     )
     submission.write(plan.folder)
     return submission

@@ -5,6 +5,7 @@ import pytest
 
 from data_prep.flow import finished_datasets
 from data_prep.prep_settings import InstructSettings, PrepSettings, SourceSettings, TokenizerSettings
+from data_prep.translate.settings import EndpointSettings, EngineSettings, TranslateSettings
 
 
 def source(**changes: Any) -> SourceSettings:
@@ -22,6 +23,13 @@ def test_real_and_translated_hindi_share_a_romanised_child() -> None:
     names = [dataset.name for dataset in finished_datasets(settings)]
     assert names[-1:] == ["news.hi-Latn.romanized"]
     assert len(names) == 5
+
+
+def test_the_tasks_get_the_key_that_the_endpoint_names() -> None:
+    endpoint = EndpointSettings(url="http://localhost:8000/v1", model="m", key_variable="MT_KEY")
+    translate = TranslateSettings(engine=EngineSettings(use="endpoint", endpoint=endpoint))
+    assert prep(source(), translate=translate).execution.key_variables == ("MT_KEY",)
+    assert prep(source()).execution.key_variables == ()
 
 
 @pytest.mark.parametrize(

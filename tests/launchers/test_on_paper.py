@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.submit import verb
-from recipes.submit.script import SCRIPT_NAME
+from recipes.submit import record, verb
 from tests.conftest import REPOSITORY
 from tests.launchers.plain_runs import plain_run
 
@@ -43,7 +42,7 @@ def run_script(folder: Path, nodes: int, *, resolves: bool) -> tuple[list[str], 
         "SLURM_JOB_NODELIST": f"node[0001-{nodes:04}]",
         "SLURM_NNODES": str(nodes),
     }
-    words = ["bash", str(run.plan.folder / SCRIPT_NAME)]
+    words = ["bash", str(run.plan.folder / record.SCRIPT)]
     done = subprocess.run(
         words, env=os.environ | environment, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120
     )

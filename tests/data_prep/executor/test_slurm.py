@@ -100,10 +100,15 @@ def test_jobs_of_a_killed_driver_are_waited_for(cluster: Path, capsys: pytest.Ca
     assert read_jobs(cluster / "logs") == []
 
 
-def test_a_refused_submission_names_the_script_and_what_to_check(cluster: Path) -> None:
+def test_a_refused_submission_names_the_script_and_what_to_check(
+    cluster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_1")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(cluster / "home"))
     (cluster / "bin" / "sbatch").write_text("#!/bin/bash\necho 'invalid partition' >&2; exit 1\n")
     with pytest.raises(LangadaptError, match=r"sbatch refused(.|\n)*launch_script\.slurm(.|\n)*slurm\.partition"):
         run(cluster, "a")
+    assert list((cluster / "home").rglob("*.env")) == []
 
 
 def test_the_executor_is_described_in_the_logs(cluster: Path) -> None:

@@ -1,5 +1,6 @@
 """Array jobs on a real Slurm: the same bytes as on one machine, and a driver that was killed is taken over."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from data_prep.documents import Document, Record
 from data_prep.errors import DataError
 from data_prep.executor.run import Execution
 from data_prep.executor.settings import SlurmSettings
@@ -22,6 +24,7 @@ from tests.data_prep.tokenize.corpora import finished_shards, train_bytes
 from tests.data_prep.tokenize.corpora import run as tokenize
 from tests.slurm_cluster import PARTITION, missing, running
 
+from ..test_documents import document
 from .test_run import shout, task
 
 pytestmark = [
@@ -69,6 +72,43 @@ def test_stage_tokenize_gives_the_bytes_of_one_machine(small_prep: Layout, tmp_p
     tokenize(here)
     assert tokenize(replace(there, executor="slurm", workers=2, slurm=SETTINGS)) == [6, 2]
     assert train_bytes(there) == train_bytes(here)
+
+
+KEYS = {"MT_KEY": "mt-5b1d0c3e9f", "HF_TOKEN": "hf_77ac02e1d4"}
+
+
+def holders(folder: Path) -> list[str]:
+    """Files that hold one of the keys: scripts and environments, while Slurm keeps them."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [str(path) for path in files if any(key.encode() in path.read_bytes() for key in KEYS.values())]
+
+
+def look_for_keys(item: Document) -> Record:
+    """What a task finds: its keys by their digests, and who else has them."""
+    digests = " ".join(hashlib.sha256(os.environ.get(name, "").encode()).hexdigest() for name in KEYS)
+    return document(id=item.id, text=f"{digests} {holders(Path(os.environ['SLURM_CONF']).parent)}")
+
+
+def test_keys_reach_the_tasks_and_neither_slurm_nor_the_logs(
+    tmp_path: Path, cluster: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "my home"))
+    for name, key in KEYS.items():
+        monkeypatch.setenv(name, key)
+    work = tmp_path / "my work"
+    step = Step(name="documents", tasks=(task(work, "a"), task(work, "b")), transforms=(look_for_keys,))
+    execution = Execution(executor="slurm", workers=2, slurm=SETTINGS, key_variables=("MT_KEY",))
+    run_step(Stage(name="split", steps=(step,)), step, execution=execution, logs=work / "logs")
+    digests = " ".join(hashlib.sha256(key.encode()).hexdigest() for key in KEYS.values())
+    for name in ("a", "b"):
+        assert f"{digests} []" in (work / f"{name}.txt").read_text()
+    assert holders(work) == []
+    assert holders(Path(cluster["SLURM_CONF"]).parent) == []
+    shown = subprocess.run(["scontrol", "show", "job", "--details"], capture_output=True, text=True, check=True).stdout
+    assert "prep-split" in shown
+    assert not any(key in shown for key in KEYS.values())
+    assert os.environ["MT_KEY"] == KEYS["MT_KEY"]
+    assert list((tmp_path / "my home").rglob("*.env")) == [], "no task needs them any more"
 
 
 def test_a_users_mistake_on_a_node_arrives_whole(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def submitted(run: Path, kind: str = "cpt", tries: int = 2) -> Path:
         max_tries=tries,
         signal_seconds=60,
         hang_minutes=30,
+        requeue=True,
     ).write(folder)
     return folder
 

@@ -76,3 +76,13 @@ def test_a_real_file_system_has_room_and_the_run_folder_need_not_exist(tmp_path:
 def test_without_scontrol_it_is_not_known_to_be_one_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not disk.is_one_machine()
+
+
+def test_a_controller_that_does_not_answer_is_not_taken_for_other_machines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "scontrol").write_text("#!/bin/sh\necho Unable to contact slurm controller >&2; exit 1\n")
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(disk.Unusable, match="scontrol does not answer: Unable to contact slurm controller"):
+        disk.is_one_machine()

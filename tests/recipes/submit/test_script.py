@@ -1,5 +1,6 @@
 """The script of a job: what Slurm is asked, what it says on 16 and 128 nodes, and that bash can read it."""
 
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -47,8 +48,9 @@ def test_bash_reads_it_with_spaces_and_quotes_in_paths(tmp_path: Path) -> None:
 
 def test_the_script_keeps_clear_of_what_bash_and_slurm_do_to_it(tmp_path: Path) -> None:
     text = render(plan(tmp_path))
-    assert text.count("trap '") == 1, "bash 5.2 loses one of two trapped signals that come together"
-    assert "trap 'warned=1' USR2" in text, "a handler that runs commands was seen to end bash"
+    assert re.findall("trap '(.+)' (.+?) #", text) == [("warned=1", "USR2")], (
+        "bash 5.2 loses one of two trapped signals that come together; a handler that runs commands was seen to end it"
+    )
     assert text.index("trap '") < text.index("srun "), "the warning may come at any time"
     for word in ("$0", "BASH_SOURCE"):  # the script runs as a copy in slurmd's spool folder
         assert word not in text
@@ -60,11 +62,12 @@ def test_requeue_chain_and_neither_differ_where_they_should(tmp_path: Path) -> N
     texts = {value: render(plan(tmp_path, site=(f"slurm.requeue={value}",))) for value in ("true", "false", "chain")}
     assert "#SBATCH --requeue\n" in texts["true"]
     assert "scontrol requeue" in texts["true"]
-    assert "singleton" not in texts["true"]
+    assert "next" not in texts["true"]
     assert "#SBATCH --no-requeue\n" in texts["false"]
     assert "scontrol requeue" not in texts["false"] + texts["chain"]
-    assert texts["chain"].count("--dependency=singleton") == 1
-    assert texts["chain"].count('scancel "$next"') == 2
+    assert "job next" in texts["chain"]
+    assert "job next" not in texts["false"] + texts["true"]
+    assert texts["chain"].count('scancel "$next"') == 3
 
 
 def test_the_run_stops_itself_before_slurm_warns_it(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from data_prep import secrets
 from data_prep.errors import UsageError
-from recipes.submit import secrets
-from recipes.submit.secrets import Handed
+from data_prep.secrets import Handed
 from tests.slurm_cluster import cluster, needs_slurm
 
 KEY = "wandb-v1-0f93e2a7c4d1+/=="
@@ -118,6 +118,25 @@ def test_a_job_whose_keys_are_gone_ends_with_a_word(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", keys.script_lines()], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"the keys of this run are gone, submit it again: {tmp_path}/gone\n"
+
+
+def test_a_job_that_submits_others_knows_and_hides_every_key_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text("OTHER_KEY=other-1\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("LANGADAPT_SECRETS", str(file))
+    given = handed(tmp_path / "driver")
+    shell = f"{given.script_lines()}env"
+    said = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout.splitlines()
+    inside = dict(line.split("=", 1) for line in said if "=" in line)
+    assert inside["OTHER_KEY"] == "other-1"
+    for name in ("OTHER_KEY", "LANGADAPT_SECRETS"):
+        monkeypatch.setenv(name, inside[name])
+    with secrets.hidden(secrets.hand_over(tmp_path / "tasks")):
+        assert not {"OTHER_KEY", "LANGADAPT_SECRETS"} & os.environ.keys()
+    assert os.environ["OTHER_KEY"] == "other-1"
 
 
 @needs_slurm

@@ -5,12 +5,13 @@ database. So no key is in sbatch's environment: keys lie in one file of mode 600
 script, which holds its path alone, reads it. Kept until the run is done: a requeued job reads it again.
 """
 
+import contextlib
 import hashlib
 import os
 import re
 import shlex
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,7 @@ class Handed:
         path = shlex.quote(str(self.path))
         return (
             f"# Keys ({', '.join(self.names)}) from a file that only you can read; never printed.\n"
+            f"export {FILE_VARIABLE}={path}\n"
             f"[ -r {path} ] || {{ echo the keys of this run are gone, submit it again: {path} >&2; exit 1; }}\n"
             f'while IFS= read -r line; do export "${{line?}}"; done <{path}\n'
         )
@@ -106,6 +108,12 @@ def collect(also: tuple[str, ...] = ()) -> dict[str, str]:
     return values
 
 
+def kept(run_folder: Path) -> Handed | None:
+    """Those of a run that are in its private file."""
+    path = private_path(run_folder)
+    return Handed(path=path, values=read(path)) if path.exists() else None
+
+
 def forget(run_folder: Path) -> None:
     """Removes the private file of a run that is done."""
     private_path(run_folder).unlink(missing_ok=True)
@@ -120,8 +128,21 @@ def private_path(run_folder: Path) -> Path:
 
 def without(environment: Mapping[str, str], handed: Handed | None) -> dict[str, str]:
     """The environment sbatch is started with: no key, and not the name of the file of keys."""
-    hidden = {FILE_VARIABLE, *(handed.names if handed else ())}
-    return {name: value for name, value in environment.items() if name not in hidden}
+    keys = {FILE_VARIABLE, *(handed.names if handed else ())}
+    return {name: value for name, value in environment.items() if name not in keys}
+
+
+@contextlib.contextmanager
+def hidden(handed: Handed | None) -> Iterator[None]:
+    """Takes the keys out of this process's environment while other people's code starts sbatch."""
+    before = dict(os.environ)
+    kept = without(before, handed)
+    for name in before.keys() - kept.keys():
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 def read(path: Path) -> dict[str, str]:

@@ -125,7 +125,6 @@ def run_dpo(config: DictConfig, metrics_path: Path) -> None:
 def _open(config: DictConfig, algorithm: str, model_class: Any, source: str, metrics_path: Path) -> Session:
     """Builds trainer, loggers and model, and reads how far an earlier run came."""
     import torch.multiprocessing
-    from nemo.utils.exp_manager import exp_manager
     from nemo_aligner.utils.train_script_utils import (
         init_distributed,
         init_peft,
@@ -134,14 +133,14 @@ def _open(config: DictConfig, algorithm: str, model_class: Any, source: str, met
     )
     from nemo_aligner.utils.utils import load_and_override_model_config, load_from_nemo
 
-    from recipes.runtime.stopping import Stopper, WeightCheck, without_upstream_stops
+    from recipes.runtime.stopping import Stopper, WeightCheck, manage
 
     torch.multiprocessing.set_start_method("spawn", force=True)
     config.model = load_and_override_model_config(source, config.model)
     trainer = resolve_and_create_trainer(config, algorithm)
     stopper = Stopper(config)
     trainer.callbacks.append(WeightCheck(stopper))
-    exp_manager(trainer, without_upstream_stops(config.exp_manager))
+    manage(trainer, config.exp_manager)
     with open_dict(config):
         config.model.precision = config.trainer.precision
     model = load_from_nemo(model_class, config.model, trainer, strict=True, restore_path=source)

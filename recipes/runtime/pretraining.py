@@ -22,7 +22,6 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     """
     import torch.multiprocessing
     from nemo.collections.nlp.parts.megatron_trainer_builder import MegatronTrainerBuilder
-    from nemo.utils.exp_manager import exp_manager
 
     from recipes.checkpoints import final_model
     from recipes.runtime.blend_index import NoteBlendIndex
@@ -30,14 +29,14 @@ def run(config: DictConfig, metrics_path: Path) -> None:
     from recipes.runtime.metrics import loggers
     from recipes.runtime.monitor import attach
     from recipes.runtime.new_phase import OptimizerStepsGoOn
-    from recipes.runtime.stopping import StopCallback, Stopper, StopTraining, WeightCheck, without_upstream_stops
+    from recipes.runtime.stopping import StopCallback, Stopper, StopTraining, WeightCheck, manage
 
     torch.multiprocessing.set_start_method("spawn", force=True)
     resume, stopper = ExactResume(), Stopper(config)
     noted = NoteBlendIndex(Path(config.exp_manager.explicit_log_dir))
     callbacks = [resume, OptimizerStepsGoOn(), noted, StopCallback(stopper), WeightCheck(stopper)]
     trainer = MegatronTrainerBuilder(config).create_trainer(callbacks=callbacks)
-    exp_manager(trainer, without_upstream_stops(config.exp_manager))
+    manage(trainer, config.exp_manager)
     if trainer.ckpt_path is None:
         trainer.ckpt_path = config.model.get("restore_from_ckpt")
     elif config.model.get("restore_from_ckpt"):

@@ -16,7 +16,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from recipes import checkpoints, run_record, stopping
+from recipes import checkpoints, launch, run_record, stopping
 from recipes.run_settings import run_settings
 from recipes.stopping import Diverged, LossWatch
 
@@ -27,7 +27,26 @@ class StopTraining(Exception):
     """Leaves a trainer's loop once the checkpoint of a requested stop is written."""
 
 
-def without_upstream_stops(exp_manager: DictConfig) -> DictConfig:
+def manage(trainer: Trainer, section: DictConfig) -> None:
+    """Runs NeMo's exp_manager, which leaves stopping to us.
+
+    On rank 0 it moves every file of the run folder into a new run_N/ (nemo/utils/exp_manager.py, check_resume); a STOP
+    or SAVE made since the run began to start goes back to where it is looked for.
+    """
+    from nemo.utils.exp_manager import exp_manager
+
+    folder = Path(section.explicit_log_dir)
+    before = set(folder.glob("run_*"))
+    exp_manager(trainer, _without_upstream_stops(section))
+    if launch.rank() != 0:
+        return
+    for path in (stopping.stop_file(folder), stopping.save_file(folder)):
+        for moved in [each / path.name for each in set(folder.glob("run_*")) - before if (each / path.name).exists()]:
+            moved.rename(path)
+            print(f"stopping: {path.name}, made while the run started, is kept for its first step", flush=True)
+
+
+def _without_upstream_stops(exp_manager: DictConfig) -> DictConfig:
     """The section for NeMo's exp_manager, its own stop callbacks off: `Stopper` does their work for every verb.
 
     The time limit's callback (StatelessTimer) counts from the first step, start-up left out, and writes the checkpoint

@@ -150,12 +150,24 @@ def test_time_limit_signal_and_stop_file_end_a_run_that_goes_on_exactly(pretrain
     assert checkpoints.newest(run.folder).name.endswith(f"-step={steps}-consumed_samples={steps * BATCH}.0-last")
     assert f"where: {checkpoints.newest(run.folder)}" in said
 
-    said = run.disturb(lambda _: (run.folder / "STOP").touch())
-    assert "asked by the file STOP." in said
+    said = run.finish(start_and_touch(run, "STOP"), 75)
+    assert "STOP, made while the run started, is kept for its first step" in said
+    assert f"stopped after {steps + 1} of 24 steps, asked by the file STOP." in said
     assert not (run.folder / "STOP").exists()
 
-    run.finish(run.start(), 0)
+    said = run.finish(start_and_touch(run, "SAVE"), 0)
+    assert f"SAVE is obeyed by the checkpoint of step {steps + 2}\n" in said
     assert_the_same(run, reference)
+
+
+def start_and_touch(run: Run, name: str) -> subprocess.Popen:
+    """Makes a file once the run has looked for one, before exp_manager moves all files of the folder away."""
+    record = run.folder / run_record.FILE_NAME
+    before = record.stat().st_mtime_ns
+    process = run.start()
+    until(lambda: record.stat().st_mtime_ns != before, process)
+    (run.folder / name).touch()
+    return process
 
 
 def test_a_save_file_leaves_a_checkpoint_of_a_run_that_goes_on(pretraining, reference, tmp_path) -> None:

@@ -1,6 +1,6 @@
 """The real toy recipe on a real Slurm: two nodes with one rank each, gloo, TP=2.
 
-Proved by equality: a run that was warned, lost a rank and lost a node ends with every loss of the one nobody touched.
+Proved by equality: warned, preempted, without a rank, without a node a run ends with every loss of an undisturbed one.
 """
 
 import json
@@ -139,21 +139,28 @@ def test_submit_cpt_trains_on_two_nodes_and_leaves_done(reference: Submitted) ->
     assert "2 nodes are good" in reference.said
 
 
-def test_a_warning_a_dead_rank_and_a_dead_node_cost_steps_and_no_digit(cpt, made, reference: Submitted) -> None:
-    run = cpt("disturbed")
+def test_a_warning_a_preemption_a_dead_rank_and_a_dead_node_cost_steps_and_no_digit(
+    cpt, made, reference: Submitted
+) -> None:
+    run = cpt("disturbed", "cluster.slurm.partition=low")
     job = run.submit()
     run.advance(2, start=1)
     made.ask("scancel", "--batch", "--signal=USR2", job)
-    run.advance(EVERY + 1, start=2)
-    ranks_of(run)[1].send_signal(signal.SIGKILL)
+    run.advance(2, start=2)
+    node = made.state(job)["BatchHost"]
+    made.ask("sbatch", "--partition=high", f"--nodelist={node}", "--exclusive", "--output=/dev/null", "--wrap=sleep 2")
     run.advance(EVERY + 1, start=3)
+    ranks_of(run)[1].send_signal(signal.SIGKILL)
+    run.advance(EVERY + 1, start=4)
     made.crash_node(made.state(job)["BatchHost"])
     found = run.finish()
-    assert len(run.starts) == 4
+    assert len(run.starts) == 5
     assert run.starts == sorted(set(run.starts)), "every start began beyond the one before"
-    assert run.starts[2] % EVERY == run.starts[3] % EVERY == 0, "at a scheduled checkpoint"
+    assert run.starts[3] % EVERY == run.starts[4] % EVERY == 0, "at a scheduled checkpoint"
     assert run.losses() == reference.losses()
     assert found.last_loss == run_record.read(reference.folder).last_loss
+    assert "stopped by Slurm's warning before the time limit; checkpoint at step" in run.said
+    assert "stopped by SIGTERM; checkpoint at step" in run.said
     assert "first failure: " in run.said
     made.start(next(name for name, daemon in made.daemons.items() if daemon.poll() is not None))
 

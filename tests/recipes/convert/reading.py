@@ -1,5 +1,8 @@
 """Whole tensors of a checkpoint, put together by the code that converts."""
 
+import tempfile
+from pathlib import Path
+
 import torch
 
 from recipes.convert.checkpoint import Checkpoint
@@ -15,9 +18,10 @@ def read_tensor(source: Checkpoint, name: str, rows=None, dtype: str | None = No
     job = Job(
         name=name, tensor=stored, blocks=blocks(name, stored, wanted, str(source.path)), dtype=dtype or stored.dtype
     )
-    path = source.path.parent / "tensor"
-    with DirectOutput(path) as output, source.open() as reader:
-        Copier(reader, output, str(source.path)).write(job)
-        output.finish()
-    content = torch.frombuffer(bytearray(path.read_bytes()), dtype=getattr(torch, job.dtype))
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "tensor"
+        with DirectOutput(path) as output, source.open() as reader:
+            Copier(reader, output, str(source.path)).write(job)
+            output.finish()
+        content = torch.frombuffer(bytearray(path.read_bytes()), dtype=getattr(torch, job.dtype))
     return content.view(-1, *stored.shape[1:])

@@ -18,8 +18,8 @@ def read_tensor(source: Checkpoint, name: str, rows=None, dtype: str | None = No
     job = Job(
         name=name, tensor=stored, blocks=blocks(name, stored, wanted, str(source.path)), dtype=dtype or stored.dtype
     )
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "tensor"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tensor"
         with DirectOutput(path) as output, source.open() as reader:
             Copier(reader, output, str(source.path)).write(job)
             output.finish()

@@ -125,11 +125,11 @@ def prove(folder: Path, layers: int, vocabulary: int) -> None:
 
 def write_checkpoint(folder: Path, layers: int, vocabulary: int) -> None:
     """A .nemo unpacked, its weights as two tensor parallel ranks save them, written chunk by chunk."""
-    from recipes.convert import nemo_archive, nemo_settings
     from recipes.convert.architectures import NEMOTRON
     from recipes.convert.architectures.base import hf_shape
     from recipes.convert.architectures.tensors import megatron_tensors
     from recipes.convert.torch_records import frame
+    from recipes.convert.writing import nemo_archive, nemo_settings
 
     config = hf_config(layers, vocabulary)
     tokenizer = folder.with_name("tokenizer.model")
@@ -339,8 +339,8 @@ def require_same(one: Path, other: Path) -> None:
 
 def tensor_digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every tensor's bytes."""
-    from recipes.convert.hf_source import weight_files
-    from recipes.convert.safetensors_file import read_header
+    from recipes.convert.reading.hf_source import weight_files
+    from recipes.convert.writing.safetensors_file import read_header
 
     digests = {}
     for path in weight_files(folder):

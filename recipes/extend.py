@@ -85,8 +85,8 @@ class Plan:
             UsageError: A path is wrong, the tokenizer cannot be extended, or there is no text of the language.
             DataError: The checkpoint is damaged.
         """
-        from recipes.convert.checkpoint import open_checkpoint
-        from recipes.convert.tokenizers import sentencepiece_model
+        from recipes.convert.reading.checkpoint import open_checkpoint
+        from recipes.convert.writing.tokenizers import sentencepiece_model
         from recipes.evaluate.held_out import find_shards
 
         words.word_pattern(settings.lang)

@@ -12,9 +12,9 @@ import numpy as np
 
 from recipes.convert.casts import ITEM_BYTES, RAW, Overflow, cast
 from recipes.convert.direct_files import BLOCK_BYTES, DirectOutput
-from recipes.convert.records import Place, RecordReader
+from recipes.convert.reading.records import Place, RecordReader
+from recipes.convert.reading.stored_tensors import StoredTensor, damaged
 from recipes.convert.row_plan import Block
-from recipes.convert.stored_tensors import StoredTensor, damaged
 
 BUFFER_BYTES = BLOCK_BYTES
 _CAST_BYTES = 16

@@ -8,10 +8,10 @@ from pathlib import Path
 from data_prep.errors import DataError
 from recipes.convert.architectures.base import Architecture, Shape
 from recipes.convert.architectures.tensors import HfTensor, check_tensors, hf_tensors, megatron_tensors
-from recipes.convert.checkpoint import Checkpoint
 from recipes.convert.copying import Job
+from recipes.convert.reading.checkpoint import Checkpoint
 from recipes.convert.row_plan import blocks
-from recipes.convert.safetensors_file import TensorSpec, read_header
+from recipes.convert.writing.safetensors_file import TensorSpec, read_header
 
 
 @dataclass(frozen=True, kw_only=True)

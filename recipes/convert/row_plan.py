@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recipes.convert.stored_tensors import Chunk, StoredTensor, damaged
+from recipes.convert.reading.stored_tensors import Chunk, StoredTensor, damaged
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,16 +15,19 @@ from data_prep import files
 from data_prep.files import sha256_file
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
-from recipes.convert import architectures, certificate, checkpoint, plan, safetensors_file, tokenizers
+from recipes.convert import architectures, plan
 from recipes.convert.architectures.base import Architecture, Shape, max_positions, nemo_shape
-from recipes.convert.certificate import CERTIFICATE, GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
 from recipes.convert.copying import Copier
 from recipes.convert.direct_files import DirectOutput
 from recipes.convert.hashing import FileHashes
-from recipes.convert.output_folder import another, hold, require_space, write_json
 from recipes.convert.progress import Progress
-from recipes.convert.safetensors_file import TensorSpec
-from recipes.convert.tokenizers import SourceTokenizer, Writing
+from recipes.convert.proof import certificate
+from recipes.convert.proof.certificate import CERTIFICATE, GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
+from recipes.convert.reading import checkpoint
+from recipes.convert.writing import safetensors_file, tokenizers
+from recipes.convert.writing.output_folder import another, hold, require_space, write_json
+from recipes.convert.writing.safetensors_file import TensorSpec
+from recipes.convert.writing.tokenizers import SourceTokenizer, Writing
 
 INDEX = "model.safetensors.index.json"
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
@@ -209,7 +212,7 @@ class Conversion:
         """Runs both models over the built-in texts and compares."""
         from transformers import AutoTokenizer
 
-        from recipes.convert import gate, parity
+        from recipes.convert.proof import gate, parity
 
         longest = max_positions(self.source.config)
         return gate.run(

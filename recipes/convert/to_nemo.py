@@ -20,19 +20,22 @@ from data_prep.files import fsync_folder
 from data_prep.receipts import langadapt_version
 from data_prep.settings import load
 from data_prep.vocabulary import JSON_NAME
-from recipes.convert import architectures, certificate, checkpoint, hf_source, nemo_archive, nemo_settings
+from recipes.convert import architectures
 from recipes.convert.architectures.base import Architecture, Shape
 from recipes.convert.architectures.tensors import hf_tensors, megatron_tensors
-from recipes.convert.certificate import GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
 from recipes.convert.direct_files import DirectOutput
 from recipes.convert.hashing import FileHashes
-from recipes.convert.hf_checks import check_weights, read_shape, stored_dtype
-from recipes.convert.hf_source import HfSource
-from recipes.convert.hf_weights import Weights
-from recipes.convert.nemo_archive import Plan
-from recipes.convert.nemo_settings import Tokenizer
-from recipes.convert.output_folder import another, hold, require_space, write_json
+from recipes.convert.proof import certificate
+from recipes.convert.proof.certificate import GATE_VERSIONS, NOT_CHECKED, VERSIONS, Certificate
+from recipes.convert.reading import checkpoint, hf_source
+from recipes.convert.reading.hf_checks import check_weights, read_shape, stored_dtype
+from recipes.convert.reading.hf_source import HfSource
 from recipes.convert.to_hf import DTYPES
+from recipes.convert.writing import nemo_archive, nemo_settings
+from recipes.convert.writing.hf_weights import Weights
+from recipes.convert.writing.nemo_archive import Plan
+from recipes.convert.writing.nemo_settings import Tokenizer
+from recipes.convert.writing.output_folder import another, hold, require_space, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +240,7 @@ class Conversion:
 
     def _prove(self, path: Path) -> dict[str, Any]:
         """Both models run over the built-in texts: whole, NeMo's as its `restore_from` gives it."""
-        from recipes.convert import gate, parity
+        from recipes.convert.proof import gate, parity
 
         parity.say_unlike(self.tokenizer.loaded, self.settings.model / JSON_NAME)
         length = min(self.source.config["max_position_embeddings"], parity.MAX_POSITIONS_PER_TEXT)
@@ -257,7 +260,7 @@ class Conversion:
     def _prove_whole(self, path: Path, sequences: Sequence[Sequence[int]]) -> dict[str, Any]:
         import torch
 
-        from recipes.convert import gate, hf_model, parity
+        from recipes.convert.proof import gate, hf_model, parity
         from recipes.runtime import inference
 
         stored = getattr(torch, self.plan.dtype)

@@ -21,7 +21,7 @@ import torch
 
 from data_prep.errors import DataError
 from recipes.convert.casts import ITEM_BYTES
-from recipes.convert.pickles import Rebuilt, load_tensors
+from recipes.convert.reading.pickles import Rebuilt, load_tensors
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _BEHIND = struct.Struct("<4sIII")

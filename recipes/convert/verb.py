@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from recipes.convert.certificate import CERTIFICATE, Certificate, read_certificate
+from recipes.convert.proof.certificate import CERTIFICATE, Certificate, read_certificate
 
 __all__ = ["CERTIFICATE", "Certificate", "main", "read_certificate"]
 

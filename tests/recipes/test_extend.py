@@ -15,11 +15,11 @@ from data_prep.vocabulary_extension import merge, mixtures
 from data_prep.vocabulary_extension.merge import Extension
 from recipes import cli, extend
 from recipes.convert.architectures.tensors import EMBEDDING
-from recipes.convert.checkpoint import open_checkpoint
-from recipes.convert.tokenizers import sentencepiece_model
+from recipes.convert.reading.checkpoint import open_checkpoint
+from recipes.convert.writing.tokenizers import sentencepiece_model
 from recipes.runtime import vocabulary
 from tests.conftest import CONFIGS, run_langadapt
-from tests.recipes.convert.reading import read_tensor
+from tests.recipes.convert.whole_tensor import read_tensor
 from tests.training_inputs import make_nemo, make_tokenizer, model_part
 
 CONFIG = CONFIGS / "data" / "extend.yaml"

@@ -16,8 +16,8 @@ from data_prep.layout import REPOSITORY_ROOT, Layout
 from data_prep.tokenizer import train
 from data_prep.vocabulary_extension import merge
 from recipes.convert.architectures.tensors import EMBEDDING
-from recipes.convert.checkpoint import open_checkpoint
-from recipes.convert.tokenizers import sentencepiece_model
+from recipes.convert.reading.checkpoint import open_checkpoint
+from recipes.convert.writing.tokenizers import sentencepiece_model
 from recipes.evaluate.bits_per_byte import per_byte, score
 from recipes.evaluate.held_out import find_shards, token_ids
 from recipes.evaluate.models import open_models

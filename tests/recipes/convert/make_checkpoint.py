@@ -18,8 +18,9 @@ import torch
 from omegaconf import OmegaConf
 
 from recipes import convert
-from recipes.convert import parity, tokenizers
-from recipes.convert.checkpoint import open_checkpoint
+from recipes.convert.proof import parity
+from recipes.convert.reading.checkpoint import open_checkpoint
+from recipes.convert.writing import tokenizers
 from recipes.runtime import ground, inference
 from tests.data_prep import hf_tokenizers
 from tests.recipes.tiny_tokenizer import train_tokenizer

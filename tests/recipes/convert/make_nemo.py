@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import load_file
 
 from recipes import convert
-from recipes.convert import nemo_archive
 from recipes.convert.direct_files import DirectOutput
-from recipes.convert.hf_weights import Weights
-from recipes.convert.parity import ParityFailed
+from recipes.convert.proof.parity import ParityFailed
+from recipes.convert.writing import nemo_archive
+from recipes.convert.writing.hf_weights import Weights
 from tests.recipes.convert.make_checkpoint import cut
 
 SPOILT = "decoder.layers.2.mlp.linear_fc2.weight"

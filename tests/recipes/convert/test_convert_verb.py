@@ -17,9 +17,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from data_prep.errors import DataError, LangadaptError, UsageError
 from data_prep.files import sha256_file
 from recipes import cli, convert
-from recipes.convert import safetensors_file
 from recipes.convert.architectures import tensors
-from recipes.convert.parity import ParityFailed
+from recipes.convert.proof.parity import ParityFailed
+from recipes.convert.writing import safetensors_file
 from recipes.runtime import ground, reference
 
 

@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from data_prep.errors import DataError
-from recipes.convert import casts, copying, pickles
+from recipes.convert import casts, copying
 from recipes.convert.casts import RAW, Overflow, cast
-from recipes.convert.checkpoint import open_checkpoint
 from recipes.convert.direct_files import DirectOutput
+from recipes.convert.reading import pickles
+from recipes.convert.reading.checkpoint import open_checkpoint
+from recipes.convert.reading.stored_tensors import Chunk, StoredTensor
 from recipes.convert.row_plan import blocks
-from recipes.convert.stored_tensors import Chunk, StoredTensor
-from tests.recipes.convert.reading import read_tensor
-from tests.recipes.convert.test_checkpoint import EMBEDDING, TABLE, Malicious, write_nemo
+from tests.recipes.convert.reading.test_checkpoint import EMBEDDING, TABLE, Malicious, write_nemo
+from tests.recipes.convert.whole_tensor import read_tensor
 
 WEIGHT = "decoder.layers.0.mlp.linear_fc2.weight"
 WIDE = torch.randn(50, 40, generator=torch.Generator().manual_seed(1))

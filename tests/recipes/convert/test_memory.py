@@ -10,7 +10,7 @@ from data_prep.layout import REPOSITORY_ROOT
 from recipes.convert.architectures import NEMOTRON
 from recipes.convert.architectures.base import hf_shape
 from recipes.convert.architectures.tensors import hf_tensors
-from recipes.convert.safetensors_file import TensorSpec, header
+from recipes.convert.writing.safetensors_file import TensorSpec, header
 from tests.recipes.tiny_tokenizer import train_tokenizer
 
 CODE = """

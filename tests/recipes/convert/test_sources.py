@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from data_prep.errors import DataError, UsageError
 from data_prep.files import sha256_file
 from recipes import convert, run_record
-from recipes.convert import safetensors_file, to_hf, tokenizers
-from recipes.convert.checkpoint import open_checkpoint
+from recipes.convert import to_hf
+from recipes.convert.reading.checkpoint import open_checkpoint
+from recipes.convert.writing import safetensors_file, tokenizers
 from recipes.run_record import RunRecord
 from tests.recipes.convert.conftest import read
 

@@ -17,12 +17,14 @@ from data_prep.errors import DataError, LangadaptError, UsageError
 from data_prep.files import sha256_file
 from recipes import convert
 from recipes.checks.checkpoint import check_checkpoint
-from recipes.convert import hf_model, nemo_archive, to_hf
-from recipes.convert.checkpoint import open_checkpoint
-from recipes.convert.parity import ParityFailed
+from recipes.convert import to_hf
+from recipes.convert.proof import hf_model
+from recipes.convert.proof.parity import ParityFailed
+from recipes.convert.reading.checkpoint import open_checkpoint
+from recipes.convert.writing import nemo_archive
 from recipes.nemo_file import read_model_config, read_tokenizer
 from recipes.runtime import ground, inference
-from tests.recipes.convert.reading import read_tensor
+from tests.recipes.convert.whole_tensor import read_tensor
 
 LAYOUTS = ("-tp2", "-tp2-by-layer", "-pp2")
 

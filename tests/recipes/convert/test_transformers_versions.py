@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from data_prep.layout import REPOSITORY_ROOT
-from recipes.convert.parity import TEXTS, TOLERANCE
+from recipes.convert.proof.parity import TEXTS, TOLERANCE
 from tests.recipes.convert.conftest import read
 
 FOLDER = Path(os.environ.get("LANGADAPT_TRANSFORMERS5", Path(sys.prefix) / "transformers5"))

@@ -8,9 +8,9 @@ import torch
 
 from data_prep.layout import REPOSITORY_ROOT
 from recipes.convert.architectures.tensors import EMBEDDING
-from recipes.convert.checkpoint import open_checkpoint
-from recipes.convert.tokenizers import sentencepiece_model
-from tests.recipes.convert.reading import read_tensor
+from recipes.convert.reading.checkpoint import open_checkpoint
+from recipes.convert.writing.tokenizers import sentencepiece_model
+from tests.recipes.convert.whole_tensor import read_tensor
 from tests.recipes.tiny_tokenizer import train_tokenizer
 
 EXTEND = """

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from recipes.convert.checkpoint import Checkpoint
 from recipes.convert.copying import Copier, Job
 from recipes.convert.direct_files import DirectOutput
+from recipes.convert.reading.checkpoint import Checkpoint
 from recipes.convert.row_plan import blocks
 
 

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from recipes.convert import hf_model, parity
-from recipes.convert.checkpoint import WEIGHTS, Checkpoint
-from recipes.convert.parity import Parity
+from recipes.convert.proof import hf_model, parity
+from recipes.convert.proof.parity import Parity
+from recipes.convert.reading.checkpoint import WEIGHTS, Checkpoint
 from recipes.runtime import reference
 from recipes.runtime.reference import EMBEDDING, OUTPUT, Weights
 

@@ -10,8 +10,8 @@ from isal.isal_zlib import crc32
 from data_prep.errors import DataError
 from recipes.convert.casts import ITEM_BYTES, RAW, Overflow, cast
 from recipes.convert.direct_files import DirectOutput
-from recipes.convert.hf_source import HfSource, Reader
-from recipes.convert.nemo_archive import Chunk
+from recipes.convert.reading.hf_source import HfSource, Reader
+from recipes.convert.writing.nemo_archive import Chunk
 
 
 @dataclass(frozen=True)

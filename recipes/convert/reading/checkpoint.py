@@ -18,10 +18,10 @@ import yaml
 from omegaconf import OmegaConf
 
 from data_prep.errors import UsageError
-from recipes.convert import pickles, run_folder
 from recipes.convert.casts import ITEM_BYTES
-from recipes.convert.records import Member, RecordReader
-from recipes.convert.stored_tensors import Chunk, StoredTensor, damaged, find_prefix, index_tensors
+from recipes.convert.reading import pickles, run_folder
+from recipes.convert.reading.records import Member, RecordReader
+from recipes.convert.reading.stored_tensors import Chunk, StoredTensor, damaged, find_prefix, index_tensors
 
 WEIGHTS = "model_weights/"
 MODEL_CONFIG = "model_config.yaml"

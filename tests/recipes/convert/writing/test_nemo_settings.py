@@ -3,7 +3,7 @@
 import pytest
 
 from data_prep.errors import UsageError
-from recipes.convert.nemo_settings import table_rows
+from recipes.convert.writing.nemo_settings import table_rows
 
 
 def test_the_table_is_padded_as_nemo_pads_it():

@@ -20,9 +20,9 @@ from torch.distributed.checkpoint.metadata import (
 
 from data_prep.errors import DataError, UsageError
 from recipes.convert.architectures.tensors import EMBEDDING
-from recipes.convert.checkpoint import open_checkpoint
-from recipes.convert.tokenizers import sentencepiece_model
-from tests.recipes.convert.reading import read_tensor
+from recipes.convert.reading.checkpoint import open_checkpoint
+from recipes.convert.writing.tokenizers import sentencepiece_model
+from tests.recipes.convert.whole_tensor import read_tensor
 
 TOKENIZER = {"library": "sentencepiece", "model": "nemo:abc_tokenizer.model"}
 Pieces = dict[tuple[int, ...], torch.Tensor]

@@ -15,12 +15,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recipes import hf_tokenizer
-from recipes.convert import checkpoint, gate, parity
-from recipes.convert.hf_model import hf_trace, load_hf
-from recipes.convert.parity import Parity, ParityFailed, compare
+from recipes.convert.proof import gate, parity
+from recipes.convert.proof.hf_model import hf_trace, load_hf
+from recipes.convert.proof.parity import Parity, ParityFailed, compare
+from recipes.convert.reading import checkpoint
 from recipes.runtime import reference
 from tests.recipes.convert.conftest import read
-from tests.recipes.convert.reading import read_tensor
+from tests.recipes.convert.whole_tensor import read_tensor
 from tests.recipes.tiny_tokenizer import train_tokenizer
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from data_prep import files
 from data_prep.errors import LangadaptError, UsageError
 from data_prep.files import atomic_write
-from recipes.convert.certificate import Certificate
+from recipes.convert.proof.certificate import Certificate
 
 
 def require_space(folder: Path, needed: int) -> None:

@@ -21,7 +21,7 @@ from data_prep.errors import UsageError
 from data_prep.files import atomic_write
 from recipes import hf_tokenizer, nemo_file
 from recipes.convert.architectures.base import max_positions
-from recipes.convert.checkpoint import Checkpoint
+from recipes.convert.reading.checkpoint import Checkpoint
 
 HF_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from recipes.convert import pickles
 from recipes.convert.casts import ITEM_BYTES
 from recipes.convert.direct_files import BLOCK_BYTES, RangeInput
-from recipes.convert.stored_tensors import Chunk, StoredTensor, damaged
+from recipes.convert.reading import pickles
+from recipes.convert.reading.stored_tensors import Chunk, StoredTensor, damaged
 
 _LOCAL_HEADER = struct.Struct("<26xHH")
 """The end of a zip member's own header: lengths of the name and of the extra field that follow (APPNOTE 4.3.7)."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from data_prep.errors import DataError, LangadaptError, UsageError
 from recipes.convert.architectures.tensors import EMBEDDING
-from recipes.convert.pickles import Stored
+from recipes.convert.reading.pickles import Stored
 
 _STACKED = re.compile(r"decoder\.layers\.(?!\d+\.)(.+)")
 _NO_WEIGHTS = ("optimizer.", "rng_state", "rerun_state_machine", "opt_param_scheduler")

@@ -36,7 +36,7 @@ class Certificate:
     seconds: float
     created: str
     source_fingerprint: str = ""
-    """Of settings, tokenizer, list of tensors and samples of every chunk: `recipes.convert.checkpoint`."""
+    """Of settings, tokenizer, list of tensors and samples of every chunk: `recipes.convert.reading.checkpoint`."""
     source_files: dict[str, str] = field(default_factory=dict)
     """SHA-256 by file of a Hugging Face folder: a publisher's page shows the same ones."""
     source_dtype: str = ""

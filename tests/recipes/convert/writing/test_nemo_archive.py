@@ -3,8 +3,8 @@
 from recipes.convert.architectures import LLAMA
 from recipes.convert.architectures.base import Shape
 from recipes.convert.architectures.tensors import megatron_tensors
-from recipes.convert.hf_weights import parts_of
-from recipes.convert.nemo_archive import EMPTY_STATE, cut, plan
+from recipes.convert.writing.hf_weights import parts_of
+from recipes.convert.writing.nemo_archive import EMPTY_STATE, cut, plan
 
 SHAPE = Shape(
     layers=2, hidden=8, feed_forward=12, heads=4, groups=2, head_size=2, vocabulary=10, tied=True

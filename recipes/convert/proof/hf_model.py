@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recipes.convert.hf_checks import IGNORED
-from recipes.convert.hf_source import weight_files
+from recipes.convert.reading.hf_checks import IGNORED
+from recipes.convert.reading.hf_source import weight_files
 from recipes.runtime.inference import Trace, record_stages
 
 Round = Callable[[Tensor], Tensor]

@@ -7,7 +7,14 @@ import pytest
 from safetensors.torch import load_file
 
 from recipes.convert.progress import Progress
-from recipes.convert.safetensors_file import TensorSpec, header, read_header, shard_name, split_shards, write_shard
+from recipes.convert.writing.safetensors_file import (
+    TensorSpec,
+    header,
+    read_header,
+    shard_name,
+    split_shards,
+    write_shard,
+)
 
 
 def spec(name: str, *shape: int, dtype: str = "float32") -> TensorSpec:

@@ -76,7 +76,7 @@ def datatrove(lang: str) -> Keeps:
     from datatrove.pipeline.formatters import FTFYFormatter
 
     for module in (gopher_quality_filter, repetition_module):
-        module.split_into_words = lambda text, _language: text.split()  # type: ignore[attr-defined]
+        module.split_into_words = lambda text, _language: text.split()
     formatter = FTFYFormatter()
     filters = (GopherRepetitionFilter(), GopherQualityFilter(stop_words=STOP_WORDS[lang]))
 

@@ -125,8 +125,8 @@ def prove(folder: Path, layers: int, vocabulary: int) -> None:
 
 def write_checkpoint(folder: Path, layers: int, vocabulary: int) -> None:
     """A .nemo unpacked, its weights as two tensor parallel ranks save them, written chunk by chunk."""
-    from recipes.convert.architectures import NEMOTRON
     from recipes.convert.architectures.base import hf_shape
+    from recipes.convert.architectures.nemotron import NEMOTRON
     from recipes.convert.architectures.tensors import megatron_tensors
     from recipes.convert.torch_records import frame
     from recipes.convert.writing import nemo_archive, nemo_settings
@@ -171,15 +171,13 @@ def cut_for_ranks(laid: Any) -> list[Any]:
     return chunks
 
 
-def random_weights(sizes: list[int]) -> Iterator[memoryview]:
+def random_weights(sizes: list[int]) -> Iterator[bytes]:
     """bf16 values of a trained model's size from one pool, at another place for each tensor."""
     values = 0.02 * np.random.default_rng(0).standard_normal((1 << 24) + 65_537, dtype=np.float32)
     pool = (values.view(np.uint32) >> 16).astype(np.uint16)
     start = 0
     for size in sizes:
-        yield memoryview(np.resize(np.roll(pool, -start) if size < len(pool) else pool[start % 65_537 :], size)).cast(
-            "B"
-        )
+        yield np.resize(np.roll(pool, -start) if size < len(pool) else pool[start % 65_537 :], size).tobytes()
         start += 7919
 
 
@@ -274,8 +272,8 @@ def _load_all_to_hf(folder: Path) -> None:
     from torch.distributed.checkpoint import FileSystemReader, load
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
-    from recipes.convert.architectures import NEMOTRON
     from recipes.convert.architectures.base import hf_shape
+    from recipes.convert.architectures.nemotron import NEMOTRON
     from recipes.convert.architectures.tensors import hf_tensors
 
     reader = FileSystemReader(str(folder / "source"))
@@ -308,8 +306,8 @@ def _load_all_to_nemo(folder: Path) -> None:
     from safetensors.torch import load_file
     from torch.distributed.checkpoint import FileSystemWriter, save
 
-    from recipes.convert.architectures import NEMOTRON
     from recipes.convert.architectures.base import hf_shape
+    from recipes.convert.architectures.nemotron import NEMOTRON
     from recipes.convert.architectures.tensors import megatron_tensors
 
     found: dict[str, Any] = {}

@@ -183,11 +183,13 @@ def bare_loop(texts: list[str], pieces: Path, path: Path) -> float:
 
     encode, score = sentencepiece.SentencePieceProcessor(model_file=str(pieces)).encode, load_model(path).score
     lines = (line for text in texts for line in text.split("\n") if line)
-    return sum(score(" ".join(encode(line, out_type=str))) for line in lines)
+    total: float = sum(score(" ".join(encode(line, out_type=str))) for line in lines)
+    return total
 
 
 def score_sentences(sentences: list[str], path: Path) -> float:
-    return sum(map(load_model(path).score, sentences))
+    total: float = sum(map(load_model(path).score, sentences))
+    return total
 
 
 def document(name: str, text: str) -> Document:

@@ -32,6 +32,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.common import Used, machine_facts, median, run_measured, table
 from benchmarks.dedup import sentences
@@ -81,7 +82,7 @@ def run_bare(given: Path, tokenizer: Path, _workers: int, *, from_file: bool) ->
     model = gigatoken.Tokenizer.from_json(source)
     if from_file:
         shards = sorted(settings(given, tokenizer).layout.folder("documents", DATASET.name).glob("train/*.zst"))
-        tell(partial(model.encode_files, gigatoken.JsonlFileSource(shards)))
+        tell(partial(model.encode_files, gigatoken.JsonlFileSource([*shards])))
     else:
         with (given / "text.jsonl").open("rb") as lines:
             texts = [json.loads(line)["text"] for line in lines]
@@ -131,7 +132,7 @@ def _reading(path: Path) -> Task:
 
 
 def _documents(path: Path) -> Iterator[Document]:
-    tags = {"lang": "", "kind": "real", "source": "", "license": "", "parent_id": None, "group": ""}
+    tags: Any = {"lang": "", "kind": "real", "source": "", "license": "", "parent_id": None, "group": ""}
     with path.open("rb") as lines:
         for line in lines:
             yield Document(**json.loads(line), **tags)
@@ -224,7 +225,9 @@ def compare(bench: Bench, inputs: dict[str, Input], tokenizer: Tokenizer) -> dic
     bench.told(OURS, inputs["slow"], tokenizer, bench.workers)
     found = {}
     for side, used in runs.items():
-        middle = {name: median([getattr(each, name) for each in used]) for name in ("wall", "cpu", "peak", "whole")}
+        middle: Any = {
+            name: median([getattr(each, name) for each in used]) for name in ("wall", "cpu", "peak", "whole")
+        }
         found[side] = (of[side].megabytes, replace(used[0], **middle), same_bytes(side, of[side]))
     return found
 

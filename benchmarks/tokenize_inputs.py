@@ -11,7 +11,9 @@ from typing import Any
 from data_prep import vocabulary
 from data_prep.documents import SPLITS, Dataset, Document
 from data_prep.files import shard_writer
-from data_prep.prep_settings import PrepSettings, RomanizeSettings, SourceSettings, TokenizerSettings
+from data_prep.ingest.settings import SourceSettings
+from data_prep.prep_settings import PrepSettings, TokenizerSettings
+from data_prep.romanize.settings import RomanizeSettings
 from data_prep.tasks import Task, Written, finish, no_records
 
 DATASET = Dataset(source="bench", lang="hi-Deva", kind="real")

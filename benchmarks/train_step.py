@@ -29,8 +29,8 @@ from typing import Any
 
 from benchmarks import common
 from recipes import config as configs
-from recipes.convert.architectures import NEMOTRON
 from recipes.convert.architectures.base import nemo_shape
+from recipes.convert.architectures.nemotron import NEMOTRON
 from recipes.convert.architectures.tensors import hf_tensors
 from recipes.runtime import ground
 

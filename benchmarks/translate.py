@@ -78,7 +78,7 @@ def measure(folder: Path, texts: Sequence[str], copies: int) -> tuple[dict[str, 
     shard = folder / "shard.jsonl.zst"
     characters = write_corpus(shard, texts, copies)
     engine = StandIn()
-    fetch.make_engine = lambda *_: engine  # type: ignore[assignment]
+    fetch.make_engine = lambda *_: engine  # type: ignore[assignment, attr-defined]
     segments, translations = folder / "segments.zst", folder / "0-of-1.zst"
     fetching = fetch.Fetch(
         segments=(segments,),

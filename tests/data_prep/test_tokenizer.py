@@ -28,7 +28,7 @@ def test_text_cannot_forge_an_end_of_document() -> None:
     assert not {0, 1, 2, 3} & set(PROCESSOR.encode("<unk><pad><s></s>"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text() | st.text("क्‍षा़ं\n\t \u00a0ab1<>_👩\u200d\x00"))
 def test_decoding_gives_the_text_back_exactly(text: str) -> None:
     text = text.replace("\u2581", "")

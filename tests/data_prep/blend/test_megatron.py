@@ -108,7 +108,7 @@ def blends(draw: st.DrawFn) -> tuple[list[float], list[int], int, int]:
     return draws.tolist(), tokens.tolist(), length, samples
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(blends())
 def test_whatever_is_settled_upstream_holds_and_deals_out_within_half_a_per_cent(blend) -> None:
     draws, tokens, length, samples = blend

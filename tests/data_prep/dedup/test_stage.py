@@ -161,7 +161,7 @@ def shards_of(pairs, draw):
     return [pairs[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(pairs)], strict=True)]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32))
 def test_every_document_ends_once_and_no_cut_into_shards_or_tasks_changes_where(seed):
     draw = random.Random(seed)

@@ -59,7 +59,7 @@ def test_unknown_characters_of_unigram_and_unknown_words_of_word_piece(load_kind
     assert count(load_kind("word_piece", "english"), "The river नदी the") == 3
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=TEXTS, langs=st.sampled_from(["english", "both"]))
 def test_byte_level_pieces_cut_the_characters_that_looking_at_every_byte_finds(load_kind, text, langs) -> None:
     vocabulary = load_kind("byte_level", langs)
@@ -76,7 +76,7 @@ def test_byte_level_pieces_cut_the_characters_that_looking_at_every_byte_finds(l
     assert count(vocabulary, text) == cut
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=TEXTS, langs=st.sampled_from(["english", "both"]))
 def test_byte_pieces_spell_the_characters_that_the_vocabulary_lacks(load_kind, text, langs) -> None:
     vocabulary = load_kind("sentencepiece", langs)

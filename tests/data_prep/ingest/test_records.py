@@ -148,7 +148,7 @@ GOOD_LINES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(content=st.lists(st.one_of(BAD_LINES, GOOD_LINES), min_size=1), end=st.sampled_from([b"\n", b"\r\n"]))
 def test_every_line_ends_exactly_once(
     tmp_path_factory: pytest.TempPathFactory, content: list[bytes], end: bytes

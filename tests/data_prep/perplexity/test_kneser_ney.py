@@ -32,7 +32,7 @@ def test_the_model_of_hindi_text_is_the_one_lmplz_wrote(name, order, prune):
 
 
 @needs_lmplz
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXT, st.integers(2, 5), PRUNE)
 def test_any_text_gives_the_model_lmplz_gives(sentences, order, prune):
     prune = prune[:order]
@@ -52,7 +52,7 @@ def test_the_reference_files_are_what_lmplz_writes(name):
     assert furthest(parse(real.stdout), parse((HERE / name).read_bytes())) < 1e-6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TEXT, st.integers(2, 4), PRUNE)
 def test_the_probabilities_of_all_words_after_any_words_sum_to_one(sentences, order, prune):
     model = parse(ours(sentences, order, prune[:order]))

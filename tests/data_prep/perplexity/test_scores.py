@@ -5,7 +5,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data_prep.errors import DataError
@@ -34,7 +34,6 @@ def test_a_text_without_tokens_has_no_perplexity():
     assert REFERENCE.load()("a", " \n\u00a0\n") == Score(id="a", tokens=0, log10=0, perplexity=None)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_scored(text):
     score = REFERENCE.load()("a", text)

@@ -65,7 +65,7 @@ def test_sentencepiece_gives_the_line_back_exactly(pieces):
     )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ANY)
 def test_cutting_word_by_word_is_cutting_the_line(pieces, text):
     processor = sentencepiece.SentencePieceProcessor(model_file=str(pieces))

@@ -73,7 +73,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return vocabulary.load(folder / "tokenizer.model")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.text() | st.text(HARD_LETTERS) | st.lists(st.sampled_from([*HARD_TEXTS, "नदी", " "]), max_size=5).map("".join)
 )

@@ -29,7 +29,7 @@ def test_chinese_is_broken_between_characters_and_a_short_text_not_at_all():
     assert rewrap("a\nb\nc\nd", "一二") == "一二"
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 @given(st.text(alphabet=" \t\r\n>ab"))
 def test_unwrapping_and_rewrapping_gives_any_segment_back(segment):
     assert rewrap(segment, unwrap(segment)) == segment

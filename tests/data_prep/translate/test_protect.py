@@ -50,7 +50,7 @@ def test_segments_that_differ_in_protected_pieces_only_are_one_for_the_cache():
     assert mask("See 3 dogs at http://a.org.").text == mask("See 44 dogs at http://b.in/c.").text
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=500, derandomize=True)
 @given(st.one_of(SOUP, st.text()))
 def test_mask_and_unmask_give_any_text_back(segment):
     masked = mask(segment)
@@ -65,7 +65,7 @@ LIKE_PLACEHOLDERS = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=500, derandomize=True)
 @given(LIKE_PLACEHOLDERS)
 def test_text_that_looks_like_a_placeholder_is_never_taken_for_one(segment):
     masked = mask(segment)

@@ -29,20 +29,20 @@ def test_the_skeleton_is_that_of_the_source_when_every_word_changes(name, engine
     assert skeleton(translated) == skeleton(CASES[name])
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(st.one_of(SOUP, st.text()))
 def test_any_text_comes_back_from_an_engine_that_changes_nothing(text):
     assert translate(text, str) == text
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(SOUP)
 def test_any_markdown_keeps_its_skeleton(text):
     for engine in (shout, hindi):
         assert skeleton(translate(text, engine)) == skeleton(text)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 @given(SOUP)
 def test_spans_are_in_order_and_have_no_white_space_at_their_ends(text):
     position = 0

@@ -360,7 +360,7 @@ def flippable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ours(tmp_path_factory.mktemp("flips") / "p")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(suffix=st.sampled_from([".bin", ".idx"]), place=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
 def test_any_flipped_byte_is_found(flippable: Path, suffix: str, place: float, mask: int) -> None:
     path = Path(f"{flippable}{suffix}")
@@ -377,7 +377,7 @@ def test_any_flipped_byte_is_found(flippable: Path, suffix: str, place: float, m
 INT16 = 3
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(at=st.integers(0, 141), mask=st.integers(1, 255))
 def test_any_flipped_byte_of_an_index_is_found_without_receipt(flippable: Path, at: int, mask: int) -> None:
     """But for a type that reads the same ids."""

@@ -44,7 +44,7 @@ def write(prefix: Path, documents: Sequence[Sequence[int]], dtype: str) -> Index
     return index
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     documents=st.lists(st.lists(st.sampled_from([1, 2, EOD, EOD, 5, 6]), max_size=7), min_size=1, max_size=9),
     dtype=st.sampled_from(["uint16", "int32"]),

@@ -52,7 +52,7 @@ def test_temperature_flattens_a_thousand_to_one(temperature: float, ratio: float
 
 
 vessels = st.lists(
-    st.tuples(st.floats(1e-6, 1e12), st.floats(0, 1e6), st.floats(0, 1e12)).map(
+    st.tuples(st.floats(1e-6, 1e12), st.integers(0, 10**6), st.integers(0, 10**12)).map(
         lambda each: (each[0], each[1], each[1] + each[2])
     ),
     min_size=1,

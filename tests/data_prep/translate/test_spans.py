@@ -220,6 +220,8 @@ def test_time_grows_with_the_text_and_no_faster(unit):
         assert translate(text, str) == text
         return time.process_time() - start
 
-    small = min(seconds(3_000) for _ in range(3))
+    def growth():
+        small = min(seconds(3_000) for _ in range(3))
+        return min(seconds(48_000) for _ in range(2)) / small
 
-    assert min(seconds(48_000) for _ in range(2)) < 60 * small  # 16 if linear, 85 if quadratic within a block
+    assert any(growth() < 60 for _ in range(3)), "16 if linear, 85 if quadratic within a block; other work only adds"

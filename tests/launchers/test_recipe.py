@@ -155,13 +155,12 @@ def test_a_warning_a_preemption_a_dead_rank_and_a_dead_node_cost_steps_and_no_di
     made.crash_node(made.state(job)["BatchHost"])
     found = run.finish()
     assert len(run.starts) == 5
-    assert run.starts == sorted(run.starts)
-    # Without cgroups SIGTERM reaches helper processes, too: a preempted start may fail before its checkpoint.
+    assert run.starts == sorted(set(run.starts)), "every start began beyond the one before"
     assert run.starts[3] % EVERY == run.starts[4] % EVERY == 0, "at a scheduled checkpoint"
     assert run.losses() == reference.losses()
     assert found.last_loss == run_record.read(reference.folder).last_loss
     assert "stopped by Slurm's warning before the time limit; checkpoint at step" in run.said
-    assert "stopped by SIGTERM; checkpoint at step" in run.said or run.starts[1] == run.starts[2]
+    assert "stopped by SIGTERM; checkpoint at step" in run.said
     assert "first failure: " in run.said
     made.start(next(name for name, daemon in made.daemons.items() if daemon.poll() is not None))
 

@@ -30,13 +30,20 @@ def checkpoint_without_fork(changes: Changes) -> None:
 
     A fork beside threads can deadlock: seen in CPython 3.11.7, whose child waits for a lock that a thread of torch or
     gloo held (_PyThreadState_DeleteExcept), and the run stands still for ever. The same items go to the same files.
-    Checkpoints asked for as asynchronous (`exp_manager...async_save`) still fork.
+    What was written is told through a queue of this process: upstream's is a process too, and where Slurm's SIGTERM
+    reaches every process of a step (no cgroups) it dies before the checkpoint it was to report.
+    Checkpoints asked for as asynchronous (`exp_manager...async_save`) still fork, and keep upstream's queue.
     """
+    from megatron.core.dist_checkpointing.strategies import filesystem_async
     from megatron.core.dist_checkpointing.strategies.base import AsyncSaveShardedStrategy
-    from megatron.core.dist_checkpointing.strategies.filesystem_async import FileSystemWriterAsync
 
     def save(self: Any, sharded_state_dict: Any, checkpoint_dir: Any) -> None:
-        request = self.async_save(sharded_state_dict, checkpoint_dir)
+        upstreams = filesystem_async._results_queue  # noqa: SLF001
+        filesystem_async._results_queue = queue.Queue()  # noqa: SLF001
+        try:
+            request = self.async_save(sharded_state_dict, checkpoint_dir)
+        finally:
+            filesystem_async._results_queue = upstreams  # noqa: SLF001
         if request.async_fn is not None:
             request = request._replace(async_fn=write)
         request.execute_sync()
@@ -46,7 +53,7 @@ def checkpoint_without_fork(changes: Changes) -> None:
         for number, bucket in enumerate(write_buckets):
             under_way: queue.Queue[int] = queue.Queue()
             under_way.put(number)
-            FileSystemWriterAsync.write_preloaded_data(number, bucket, written, under_way, True)
+            filesystem_async.FileSystemWriterAsync.write_preloaded_data(number, bucket, written, under_way, True)
         found = dict(written.get() for _ in write_buckets)
         failed = (each for each in found.values() if isinstance(each, Exception))
         results.put(next(failed, found))

@@ -136,8 +136,8 @@ def without(environment: Mapping[str, str], handed: Handed | None) -> dict[str, 
 def hidden(handed: Handed | None) -> Iterator[None]:
     """Takes the keys out of this process's environment while other people's code starts sbatch."""
     before = dict(os.environ)
-    kept = without(before, handed)
-    for name in before.keys() - kept.keys():
+    left = without(before, handed)
+    for name in before.keys() - left.keys():
         del os.environ[name]
     try:
         yield

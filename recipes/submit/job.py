@@ -65,7 +65,8 @@ def stop(folder: Path, _argument: str) -> int:
 
 def queue_next(folder: Path, _argument: str) -> int:
     """Queues the next job of a chain; it stays away from the nodes this one does, and from those found bad."""
-    print(_sbatch(folder, "--parsable", "--dependency=singleton").partition(";")[0])
+    nodes = _nodes_to_leave_out(folder)
+    print(_sbatch(folder, nodes, "--parsable", "--dependency=singleton").partition(";")[0])
     return 0
 
 
@@ -81,7 +82,7 @@ def bad_nodes(folder: Path, exit_code: str) -> int:
         return _end(folder, failed)
     nodes = _nodes_to_leave_out(folder)
     by_hand = f"{failed}; without them: {submission.command} cluster.slurm.exclude={shlex.quote(nodes)}"
-    if reason := _stays_out(submission, folder):
+    if reason := _stays_out(submission, folder, nodes):
         return _end(folder, f"{reason}; {by_hand}")
     _say(f"to be started again without {nodes}")
     if submission.requeue == "chain":
@@ -93,8 +94,8 @@ def bad_nodes(folder: Path, exit_code: str) -> int:
     return REQUEUED
 
 
-def _stays_out(submission: Submission, folder: Path) -> str:
-    """Why a job with bad nodes does not go on without them; empty if it does."""
+def _stays_out(submission: Submission, folder: Path, nodes: str) -> str:
+    """Why a job with bad nodes does not go on without these; empty if it does."""
     starts, step = [int(start["step"]) for start in record.starts(folder)], _progress(submission).step
     tries = tries_without_progress(starts, step)
     if tries >= submission.max_tries:
@@ -102,16 +103,15 @@ def _stays_out(submission: Submission, folder: Path) -> str:
     if submission.requeue is False:
         return "no requeue, as configured"
     try:
-        _sbatch(folder, "--test-only")
+        _sbatch(folder, nodes, "--test-only")
     except slurm.SbatchRefused as refused:
         return refused.what
     return ""
 
 
-def _sbatch(folder: Path, *options: str) -> str:
-    """Asks sbatch for this job once more, without the keys the job's own environment may hold by now."""
+def _sbatch(folder: Path, nodes: str, *options: str) -> str:
+    """Asks sbatch for this job once more, without some nodes and the keys the job's own environment may hold by now."""
     environment = secrets.without(os.environ, secrets.kept(Path(record.read(folder).run)))
-    nodes = _nodes_to_leave_out(folder)
     exclude = [f"--exclude={nodes}"] if nodes else []
     return slurm.sbatch([*options, *exclude, str(folder / record.SCRIPT)], environment)
 

@@ -12,8 +12,9 @@ gigatoken alone, from a list of texts to arrays; "bare, from shards" reads what 
 
 Each run measures itself after its imports; what one document takes is taken off. CPU seconds are of one worker or
 thread; wall seconds and memory (of all processes) are of --workers. "whole s" is what a user waits for with --workers,
-start and imports included. Slow rivals get a sixteenth of the text. Bytes are
-compared with ours. Medians of runs that take turns; MB are of text.
+start and imports included. Slow rivals get a sixteenth of the text. preprocess_data.py reads a tokenizer's Hugging Face
+folder, and in runs of its own SentencePiece's model with SentencePiece's library. Bytes are compared with ours. Medians
+of runs that take turns; MB are of text.
 
 Megatron-LM comes from a checkout of https://github.com/NVIDIA/Megatron-LM. Its head wants Python 3.12, triton and, for
 preprocess_data_fast.py, awkward: name an interpreter that has them. What could not run is named with its reason.
@@ -55,7 +56,8 @@ SAMPLE = REPOSITORY_ROOT / "data_prep" / "sample_corpus"
 SLOW_SHARE, SHORTEST = 16, 0.2
 OURS, BARE, BARE_FILE, DATATROVE = "langadapt", "bare, in memory", "bare, from shards", "datatrove"
 SLOW_MEGATRON, FAST_MEGATRON = "preprocess_data.py", "preprocess_data_fast.py"
-SLOW = (SLOW_MEGATRON, DATATROVE)
+SENTENCEPIECE_MEGATRON = "preprocess_data.py, sentencepiece"
+SLOW = (SLOW_MEGATRON, SENTENCEPIECE_MEGATRON, DATATROVE)
 
 
 def run_ours(given: Path, tokenizer: Path, workers: int) -> None:
@@ -164,7 +166,13 @@ class Bench:
 
     def sides(self) -> tuple[str, ...]:
         """In the order of the table."""
-        return (OURS, BARE, BARE_FILE, *((FAST_MEGATRON, SLOW_MEGATRON) if self.megatron else ()), DATATROVE)
+        megatron = (FAST_MEGATRON, SLOW_MEGATRON, SENTENCEPIECE_MEGATRON) if self.megatron else ()
+        return (OURS, BARE, BARE_FILE, *megatron, DATATROVE)
+
+    def sides_for(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+        """Those that take such a tokenizer."""
+        without = () if tokenizer.own.suffix == ".model" else (SENTENCEPIECE_MEGATRON,)
+        return tuple(side for side in self.sides() if side not in without)
 
     def command(self, side: str, given: Input, tokenizer: Tokenizer, workers: int) -> list[str]:
         """The process of one side on one input."""
@@ -174,13 +182,14 @@ class Bench:
             return [sys.executable, "-m", "benchmarks.tokenize", *words, "--workers", str(workers)]
         shutil.rmtree(given.folder / side, ignore_errors=True)
         (given.folder / side).mkdir()
-        words = [f"{self.megatron}/tools/{side}", "--input", str(given.plain), "--append-eod"]
+        tool = side.partition(",")[0]
+        words = [f"{self.megatron}/tools/{tool}", "--input", str(given.plain), "--append-eod"]
         words += ["--output-prefix", str(given.folder / side / "out")]
-        if side == SLOW_MEGATRON and tokenizer.own.suffix == ".model":
+        if side == SENTENCEPIECE_MEGATRON:
             words += ["--tokenizer-type", "GPTSentencePieceTokenizer", "--tokenizer-model", str(tokenizer.own)]
         else:
             words += ["--tokenizer-type", "HuggingFaceTokenizer", "--tokenizer-model", str(tokenizer.folder)]
-        words += ["--workers", str(workers)] if side == SLOW_MEGATRON else ["--use-gigatoken"]
+        words += ["--use-gigatoken"] if side == FAST_MEGATRON else ["--workers", str(workers)]
         return [self.python, "-c", MEGATRON, *words]
 
     def measure(self, side: str, given: Input, one: Input, tokenizer: Tokenizer) -> Timed:
@@ -212,7 +221,7 @@ def same_bytes(side: str, given: Input) -> str:
 
 def compare(bench: Bench, inputs: dict[str, Input], tokenizer: Tokenizer) -> dict[str, tuple[float, Timed, str]]:
     """Megabytes, medians and bytes of every side that could run."""
-    runs: dict[str, list[Timed]] = {side: [] for side in bench.sides()}
+    runs: dict[str, list[Timed]] = {side: [] for side in bench.sides_for(tokenizer)}
     of = {side: inputs["slow" if side in SLOW else "whole"] for side in runs}
     for _ in range(bench.repetitions):
         for side in list(runs):

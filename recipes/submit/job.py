@@ -22,7 +22,7 @@ from recipes.submit.kinds import KINDS
 from recipes.submit.node_verdict import BAD_NODES
 from recipes.submit.progress import Progress, current, note_done, progress
 from recipes.submit.record import Submission
-from recipes.submit.requeue import Outcome, decide, tries_without_progress
+from recipes.submit.requeue import Outcome, decide, out_of_tries
 from recipes.submit.summary import Failure, exits, first_failure
 
 START, ENDED, DONE_ALREADY, AGAIN = 0, 1, 10, 75
@@ -96,10 +96,8 @@ def bad_nodes(folder: Path, exit_code: str) -> int:
 
 def _stays_out(submission: Submission, folder: Path, nodes: str) -> str:
     """Why a job with bad nodes does not go on without these; empty if it does."""
-    starts, step = [int(start["step"]) for start in record.starts(folder)], _progress(submission).step
-    tries = tries_without_progress(starts, step)
-    if tries >= submission.max_tries:
-        return f"{tries} starts in a row left no checkpoint beyond step {step}"
+    if reason := _out_of_tries(submission, folder):
+        return reason
     if submission.requeue is False:
         return "no requeue, as configured"
     try:
@@ -206,11 +204,13 @@ def _refused(submission: Submission, folder: Path, run: Path) -> str:
     """Why the job must not start once more: a STOP file, or starts that were killed without a word."""
     if KINDS[submission.kind].trains and stopping.stop_file(current(run)).exists():
         return f"a file STOP lies in {run}: somebody wants no training"
-    step = _progress(submission).step
-    tries = tries_without_progress([int(start["step"]) for start in record.starts(folder)], step)
-    if tries >= submission.max_tries:
-        return f"{tries} starts in a row left no checkpoint beyond step {step}; the last one was killed without a word"
-    return ""
+    reason = _out_of_tries(submission, folder)
+    return f"{reason}; the last one was killed without a word" if reason else ""
+
+
+def _out_of_tries(submission: Submission, folder: Path) -> str:
+    steps = [int(start["step"]) for start in record.starts(folder)]
+    return out_of_tries(steps, _progress(submission).step, submission.max_tries)
 
 
 def _progress(submission: Submission) -> Progress:

@@ -58,6 +58,12 @@ def tries_without_progress(starts: Sequence[int], step: int) -> int:
     return count
 
 
+def out_of_tries(starts: Sequence[int], step: int, max_tries: int) -> str:
+    """Why a job is not started once more; empty where a newer checkpoint or a try is left to hope for."""
+    tries = tries_without_progress(starts, step)
+    return f"{tries} starts in a row left no checkpoint beyond step {step}" if tries >= max_tries else ""
+
+
 def decide(outcome: Outcome) -> Decision:
     """Whether the job ends as done, starts again, or ends for good."""
     if outcome.done:
@@ -67,11 +73,8 @@ def decide(outcome: Outcome) -> Decision:
     if outcome.exit_code == USAGE:
         return Decision(verdict="end", reason=f"a mistake no retry mends (exit code 2): {outcome.failure}")
     ended = f"stopped by {outcome.stopped}" if outcome.stopped else f"failed: {outcome.failure or 'no message found'}"
+    if reason := out_of_tries(outcome.starts, outcome.step, outcome.max_tries):
+        return Decision(verdict="end", reason=f"{reason}; the last one {ended}")
     tries = tries_without_progress(outcome.starts, outcome.step)
-    if tries >= outcome.max_tries:
-        return Decision(
-            verdict="end",
-            reason=f"{tries} starts in a row left no checkpoint beyond step {outcome.step}; the last one {ended}",
-        )
     progress = f"start {tries} of {outcome.max_tries} without a newer checkpoint" if tries else "it has advanced"
     return Decision(verdict="again", reason=f"{ended}; checkpoint at step {outcome.step}, {progress}")

@@ -42,14 +42,17 @@ $(STAMP): $(wildcard requirements/*.txt) pyproject.toml
 demo: $(STAMP)
 	@$(RUN)/langadapt demo --workdir $(WORKDIR)
 
+# Two files at a time, on one thread each: the suite is mostly processes that start.
+PYTEST := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(RUN)/pytest --numprocesses=2 --dist=loadfile
+
 test: $(STAMP)
-	@HF_HUB_OFFLINE=1 $(RUN)/pytest
+	@$(PYTEST)
 
 test-fast: $(STAMP)
-	@HF_HUB_OFFLINE=1 $(RUN)/pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-long: $(STAMP)
-	@HF_HUB_OFFLINE=1 $(RUN)/pytest -m long
+	@$(PYTEST) -m long
 
 check: $(STAMP)
 	@$(RUN)/ruff check .

@@ -26,6 +26,7 @@ _CONF = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={port}
+FirstJobId={port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/none
@@ -203,8 +204,8 @@ def _user() -> str:
 
 
 def _free_ports(count: int) -> int:
-    """The first of some ports in a row that nothing listens on."""
-    for first in range(21000 + os.getpid() % 5000, 30000, count):
+    """The first of some ports in a row that nothing listens on; test processes of neighbouring ids look far apart."""
+    for first in range(21000 + os.getpid() * 97 % 5000, 30000, count):
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(first, first + count):

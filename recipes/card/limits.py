@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from data_prep.documents import primary_language
 from recipes.card import evaluation, training
 from recipes.card.facts import Model
-from recipes.report.wording import PAPER_TOKENS, REPLAYED, TOY_TOKENS, change, decimal, large, percent
+from recipes.report.wording import PAPER_TOKENS, REPLAYED, TOY_TOKENS, change, decimal, large, paired, percent
 
 
 def limits(model: Model) -> list[str]:
@@ -72,11 +72,12 @@ def _forgetting(model: Model) -> Iterator[str]:
     """What became of the replayed language, measured on the model itself or during its training."""
     if model.stage == "base":
         return
-    bits = (model.evaluation or {}).get("bits_per_byte", {})
+    evaluation = model.evaluation or {}
+    bits, differences = (evaluation.get(name, {}) for name in ("bits_per_byte", "difference"))
     for lang, rates in bits.items():
         before, after = rates.get("base"), rates.get(model.evaluated_as)
         if primary_language(lang) == REPLAYED and before is not None and after is not None:
-            moved = change(before, after)
+            moved = change(before, after, paired(differences.get(lang, {}), model.evaluated_as or ""))
             yield f"Forgetting of {lang}: bits per byte {moved} since the base; for tasks see Evaluation."
             return
     watched = (model.runs["cpt"].monitor or {}).get("curves", {}) if "cpt" in model.runs else {}

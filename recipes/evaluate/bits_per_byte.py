@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recipes.evaluate.statistics import bootstrap, ratio
+from recipes.evaluate.statistics import Values, bootstrap, paired_bootstrap, ratio
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +124,11 @@ def standard_error(bits: Sequence[float], sizes: Sequence[int], *, samples: int,
     Returns:
         The standard deviation over the samples; None for fewer than two documents.
     """
-    rows = np.stack([np.asarray(bits, dtype=float), np.asarray(sizes, dtype=float)], axis=1)
-    return bootstrap(rows, ratio, samples=samples, seed=seed).standard_error
+    return bootstrap(_rows(bits, sizes), ratio, samples=samples, seed=seed).standard_error
+
+
+def _rows(bits: Sequence[float], sizes: Sequence[int]) -> Values:
+    return np.stack([np.asarray(bits, dtype=float), np.asarray(sizes, dtype=float)], axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +148,35 @@ class Scored:
     bits: Mapping[str, float]
 
 
+def differences(group: Sequence[Scored], *, samples: int, seed: int) -> dict[str, dict[str, dict[str, float]]]:
+    """How every model but the first differs from the first on the same documents, by both.
+
+    Args:
+        group: Documents of one language.
+        samples: Bootstrap samples of documents; fewer than two leave the differences out.
+        seed: Of the bootstrap.
+
+    Returns:
+        delta, its standard error, low and high (the 95 % interval), in bits per byte; empty for one document or model.
+    """
+    first, *others = group[0].bits
+    if samples < 2 or len(group) < 2 or not others:
+        return {}
+    before = _rows(*_columns(group, first))
+    found = {
+        model: paired_bootstrap(before, _rows(*_columns(group, model)), ratio, samples=samples, seed=seed)
+        for model in others
+    }
+    kept = ("delta", "standard_error", "low", "high")
+    return {first: {model: {name: round(getattr(each, name), 6) for name in kept} for model, each in found.items()}}
+
+
 def tally(documents: Sequence[Scored], *, samples: int, seed: int) -> dict[str, Any]:
     """The figures of the output file, by language, and by language and kind.
 
     Args:
         documents: At least one; all with the same models.
-        samples: Bootstrap samples for the standard error.
+        samples: Bootstrap samples for standard errors and differences.
         seed: Of the bootstrap.
     """
     by_lang = _group(documents, lambda document: document.lang)
@@ -166,6 +192,7 @@ def tally(documents: Sequence[Scored], *, samples: int, seed: int) -> dict[str, 
     return {
         "bits_per_byte": {lang: rates(group) for lang, group in by_lang.items()},
         "standard_error": {lang: errors(group) for lang, group in by_lang.items()},
+        "difference": {lang: differences(group, samples=samples, seed=seed) for lang, group in by_lang.items()},
         "by_kind": _inner(by_kind, rates),
         "standard_error_by_kind": _inner(by_kind, errors),
         "documents": _inner(by_kind, len),

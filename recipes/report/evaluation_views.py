@@ -25,8 +25,19 @@ def bits_view(evaluation: Facts) -> View:
             {"name": wording.language(lang), "svg": charts.dot_row(row, low, high, label=_spoken(lang, row))}
             for lang, row in marks.items()
         ],
+        "changes": [change for lang in marks if (change := _change(evaluation, lang))],
         "rows": [row for lang in marks for row in _bits_rows(evaluation, lang)],
     }
+
+
+def _change(evaluation: Facts, lang: str) -> str | None:
+    """What continued pre-training changed, in per cent, with the interval of the paired difference."""
+    before = evaluation["bits_per_byte"][lang].get("base")
+    found = wording.paired(evaluation["difference"][lang], "cpt")
+    if not before or not found:
+        return None
+    delta = wording.percent(found["delta"] / before, signed=True)
+    return f"{wording.language(lang)} {delta} ({wording.interval(before, found)})"
 
 
 def _marks(row: dict[str, float | None], errors: dict[str, float | None]) -> Iterator[Mark]:

@@ -14,6 +14,7 @@ EVALUATION = "evaluation.json"
 EVALUATED = (
     "bits_per_byte",
     "standard_error",
+    "difference",
     "by_kind",
     "standard_error_by_kind",
     "documents",
@@ -37,11 +38,12 @@ def read(workdir: Path) -> Facts | None:
 
 
 def bits_per_byte(evaluation: Facts) -> dict[str, Facts] | None:
-    """Per language the figure of each model, their standard errors over documents, and what was read."""
+    """Per language the figure of each model, errors over documents, differences from the first, and what was read."""
     return {
         lang: {
             **rates,
             "standard_error": evaluation["standard_error"][lang],
+            "difference": evaluation["difference"][lang],
             "documents": sum(evaluation["documents"][lang].values()),
             "bytes": sum(evaluation["bytes"][lang].values()),
         }

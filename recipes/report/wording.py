@@ -85,12 +85,25 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}{NARROW}h {whole % 3600 // 60:02d}{NARROW}min"
 
 
-def change(before: float, after: float) -> str:
-    """`fell from 2.91 to 1.87 (-36 %)`; numbers that read the same did not move."""
+def change(before: float, after: float, difference: Facts | None = None) -> str:
+    """`fell from 2.91 to 1.87 (-36 %)`, with the interval of a paired difference; what reads the same did not move."""
     if decimal(before) == decimal(after):
         return f"stayed at {decimal(after)}"
     verb = "fell" if after < before else "rose"
-    return f"{verb} from {decimal(before)} to {decimal(after)} ({percent(after / before - 1, signed=True)})"
+    spread = f", 95{NARROW}% interval {interval(before, difference)}" if difference else ""
+    return f"{verb} from {decimal(before)} to {decimal(after)} ({percent(after / before - 1, signed=True)}{spread})"
+
+
+def interval(before: float, difference: Facts) -> str:
+    """A paired difference's 95 % interval in per cent of what was before: `+1.6 % to +3.2 %`."""
+    low, high = (percent(difference[end] / before, signed=True) for end in ("low", "high"))
+    return f"{low} to {high}"
+
+
+def paired(differences: Facts, after: str) -> Facts | None:
+    """How a model differs from the base on the same documents, where that was measured and is a number."""
+    found: Facts | None = differences.get("base", {}).get(after)
+    return found if found and None not in found.values() else None
 
 
 def in_order(langs: Iterable[str]) -> list[str]:
@@ -132,12 +145,15 @@ def replay_sentence(report: Report) -> str | None:
     for lang, models in measured(report).items():
         if primary_language(lang) == REPLAYED:
             before, after = models["base"], models["cpt"]
-            what = change(before, after)
+            difference = paired(models["difference"], "cpt")
+            what = change(before, after, difference)
             moral = {
                 "rose": "that is the forgetting which replay is there to limit",
                 "fell": "nothing was forgotten here",
                 "stayed": "nothing was forgotten here",
             }[what.split()[0]]
+            if difference and difference["low"] <= 0 <= difference["high"]:
+                moral = "these documents do not tell that from no change"
             return f"{language(lang)} {what}: {moral}."
     return None
 

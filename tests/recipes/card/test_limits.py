@@ -27,6 +27,9 @@ def test_a_toy_says_so_and_a_real_run_does_not(adapted, unmeasured) -> None:
 
 def test_forgetting_is_measured_against_the_base_or_by_the_monitor(adapted) -> None:
     assert "Forgetting of en-Latn: bits per byte rose from 2.00 to 2.20 (+10 %) since the base" in said(adapted)
+    paired = {"en-Latn": {"base": {"dpo": {"delta": 0.2, "standard_error": 0.05, "low": 0.1, "high": 0.3}}}}
+    certain = replace(adapted, evaluation={**adapted.evaluation, "difference": paired})
+    assert "from 2.00 to 2.20 (+10 %, 95 % interval +5.0 % to +15 %) since the base" in said(certain)
     watched = {"curves": {"sample.en-Latn.real": {"change_percent": 9.0}, "en-Latn": {"change_percent": 3.25}}}
     runs = {**adapted.runs, "cpt": replace(adapted.runs["cpt"], monitor=watched)}
     unevaluated = replace(adapted, runs=runs, evaluation=None, evaluated_as=None)

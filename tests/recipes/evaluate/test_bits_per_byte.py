@@ -99,6 +99,7 @@ def test_tally_by_language_and_kind():
     assert tally(documents, samples=0, seed=0) == {
         "bits_per_byte": {"en-Latn": {"base": 1.0, "cpt": 2.0}, "hi-Deva": {"base": 2.5, "cpt": 1.0}},
         "standard_error": {"en-Latn": {"base": None, "cpt": None}, "hi-Deva": {"base": None, "cpt": None}},
+        "difference": {"en-Latn": {}, "hi-Deva": {}},
         "by_kind": {
             "en-Latn": {"real": {"base": 1.0, "cpt": 2.0}},
             "hi-Deva": {"real": {"base": 4.0, "cpt": 2.0}, "translated": {"base": 2.0, "cpt": 0.666667}},
@@ -110,3 +111,20 @@ def test_tally_by_language_and_kind():
         "documents": {"en-Latn": {"real": 1}, "hi-Deva": {"real": 1, "translated": 1}},
         "bytes": {"en-Latn": {"real": 5}, "hi-Deva": {"real": 10, "translated": 30}},
     }
+
+
+def test_a_difference_is_that_of_pairs_which_leaves_out_how_hard_documents_are():
+    """Documents of very different difficulty, every one made easier by half a bit a byte, give or take little."""
+    documents = [
+        Scored(
+            lang="hi-Deva", kind="real", size=10, bits={"base": 20.0 + 3 * n, "cpt": 15.0 + 3 * n + n % 3, "dpo": 9.0}
+        )
+        for n in range(30)
+    ]
+    figures = tally(documents, samples=500, seed=0)
+    found = figures["difference"]["hi-Deva"]["base"]
+    assert found.keys() == {"cpt", "dpo"}
+    assert found["cpt"]["delta"] == pytest.approx(-0.4)
+    assert -0.45 < found["cpt"]["low"] < -0.4 < found["cpt"]["high"] < -0.35
+    assert found["cpt"]["standard_error"] < figures["standard_error"]["hi-Deva"]["base"] / 10
+    assert tally(documents[:1], samples=500, seed=0)["difference"] == {"hi-Deva": {}}

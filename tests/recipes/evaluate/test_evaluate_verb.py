@@ -40,6 +40,9 @@ def test_shipped_config_gives_the_figures_of_every_language_and_model(run, docum
     printed = capsys.readouterr().out
     assert "hi-Deva" in printed
     assert f"{result['bits_per_byte']['hi-Deva']['cpt']:.3f}" in printed
+    found = result["difference"]["hi-Deva"]["base"]["cpt"]
+    assert f"hi-Deva {found['delta']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})" in printed
+    assert "cpt - base, paired, 95 % intervals: en-Latn" in printed
 
 
 def test_documents_and_tasks_are_evaluated_together(run, capsys):

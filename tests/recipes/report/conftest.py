@@ -195,6 +195,11 @@ BITS = {
     "hi-Deva": {"base": 2.912, "cpt": 1.874, "dpo": 1.902},
     "hi-Latn": {"base": 3.305, "cpt": 2.488, "dpo": 2.501},
 }
+PAIRED = {
+    "en-Latn": {"base": {"cpt": {"delta": 0.082, "standard_error": 0.011, "low": 0.061, "high": 0.104}}},
+    "hi-Deva": {"base": {"cpt": {"delta": -1.038, "standard_error": 0.03, "low": -1.1, "high": -0.98}}},
+    "hi-Latn": {"base": {"cpt": {"delta": -0.817, "standard_error": 0.02, "low": None, "high": None}}},
+}
 ERRORS = {lang: {"base": 0.061, "cpt": 0.044, "dpo": 0.045} for lang in BITS}
 
 
@@ -207,6 +212,7 @@ def sample(lang: str, kind: str, prompt: str, **answers: str) -> dict[str, Any]:
 EVALUATION = {
     "bits_per_byte": BITS,
     "standard_error": ERRORS,
+    "difference": PAIRED,
     "by_kind": {lang: {kind: cell[2] for kind, cell in kinds.items()} for lang, kinds in RATES.items()},
     "standard_error_by_kind": {lang: dict.fromkeys(kinds, ERRORS[lang]) for lang, kinds in RATES.items()},
     "documents": {lang: {kind: cell[0] for kind, cell in kinds.items()} for lang, kinds in RATES.items()},

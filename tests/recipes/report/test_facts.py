@@ -212,7 +212,7 @@ def test_losses_that_are_not_finite_are_counted_and_null(demo):
     [
         ("evaluation.json", "{", "cannot be read"),
         ("evaluation.json", "[]", "it holds no JSON object"),
-        ("evaluation.json", '{"bits_per_byte": {}}', "it lacks standard_error, by_kind"),
+        ("evaluation.json", '{"bits_per_byte": {}}', "it lacks standard_error, difference"),
         ("blend/cpt.json", "{}", "it lacks train, left_out"),
         ("hf/dpo/parity.json", "{}", "it lacks max_abs_logit_diff, positions"),
         ("cpt/record/run.json", '{"stage": "cpt"}', "missing"),
@@ -235,6 +235,7 @@ def test_the_files_read_here_are_those_the_other_verbs_write(demo):
     assert set(figures) == {
         "bits_per_byte",
         "standard_error",
+        "difference",
         "by_kind",
         "standard_error_by_kind",
         "documents",

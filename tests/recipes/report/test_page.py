@@ -126,7 +126,7 @@ def test_every_section_of_a_finished_run_has_its_figures(demo):
 def test_the_top_has_the_result_the_warning_and_the_key_figures(demo):
     text = visible(render(demo).split("<section")[0])
     assert "Hindi bits per byte fell from 2.91 to 1.87 (-36 %)." in text
-    assert "English rose from 2.02 to 2.10 (+4.1 %)" in text
+    assert "English rose from 2.02 to 2.10 (+4.1 %, 95 % interval +3.0 % to +5.1 %)" in text
     assert "A toy corpus teaches a toy model" in text
     assert "-36 % Hindi, bits per byte 2.91 → 1.87" in text
     assert "4.25 DPO reward margin" in text
@@ -326,3 +326,10 @@ def test_cards_that_are_there_are_linked(demo):
     links = [attributes["href"] for tag, attributes in Tags(html).found if tag == "a"]
     assert links == ["data/documents/README.md", "hf/dpo/README.md"]
     assert "Model cards: dpo ." in section(html, "parity")
+
+
+def test_every_language_has_the_interval_of_its_paired_difference(demo):
+    text = visible(section(render(demo), "bits"))
+    assert "English +4.1 % (+3.0 % to +5.1 %)" in text
+    assert "Hindi -36 % (-38 % to -34 %)" in text
+    assert "Latin script -" not in text  # of a difference that is no number nothing is said

@@ -40,7 +40,22 @@ def test_headline_is_honest_in_either_direction(base, cpt, sentence):
     ],
 )
 def test_replay_sentence_is_honest_in_either_direction(cpt, sentence):
-    assert plain(wording.replay_sentence(report({"en-Latn": {"base": 2.021, "cpt": cpt}}))) == sentence
+    bits = {"en-Latn": {"base": 2.021, "cpt": cpt, "difference": {}}}
+    assert plain(wording.replay_sentence(report(bits))) == sentence
+
+
+@pytest.mark.parametrize(
+    ("low", "sentence"),
+    [
+        (0.04, "(+5.0 %, 95 % interval +2.0 % to +8.0 %): that is the forgetting which replay is there to limit."),
+        (-0.02, "(+5.0 %, 95 % interval -1.0 % to +8.0 %): these documents do not tell that from no change."),
+        (None, "(+5.0 %): that is the forgetting which replay is there to limit."),
+    ],
+)
+def test_replay_sentence_says_what_the_documents_can_tell(low, sentence):
+    difference = {"base": {"cpt": {"delta": 0.1, "low": low, "high": 0.16}}}
+    bits = {"en-Latn": {"base": 2.0, "cpt": 2.1, "difference": difference}}
+    assert plain(wording.replay_sentence(report(bits))) == f"English rose from 2.00 to 2.10 {sentence}"
 
 
 def test_headline_takes_the_language_with_most_real_text():

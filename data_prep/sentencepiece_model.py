@@ -28,8 +28,8 @@ def merges(scores: dict[str, float]) -> list[tuple[str, str]]:
     """
     ranked = sorted(scores, key=lambda piece: -scores[piece])
     return [
-        (piece[:cut], piece[cut:])
+        (left, right)
         for piece in ranked
         for cut in range(1, len(piece))
-        if piece[:cut] in scores and piece[cut:] in scores
+        if (left := piece[:cut]) in scores and (right := piece[cut:]) in scores
     ]

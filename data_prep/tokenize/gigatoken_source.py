@@ -4,9 +4,10 @@ Control tokens are left out of it, so that they stay plain text. SentencePiece n
 itself: gigatoken would add one after every user-defined symbol, and normalises some combining marks differently.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import msgspec
 
 from data_prep import sentencepiece_model
 from data_prep.sentencepiece_model import BPE, NORMAL, SPACE, UNUSED, USER_DEFINED
@@ -26,7 +27,7 @@ def read(vocabulary: Vocabulary) -> tuple[str, Prepare | None]:
         Refused: It is of a kind gigatoken has no encoder for.
     """
     if not vocabulary.is_sentencepiece:
-        return _of_json(json.loads(vocabulary.path.read_bytes())), None
+        return _of_json(msgspec.json.decode(vocabulary.path.read_bytes())), None
     proto = sentencepiece_model.read_proto(vocabulary.path.read_bytes())
     if found := ", ".join(_obstacles(proto)):
         raise Refused(f"gigatoken has no encoder for this SentencePiece model: {found}")
@@ -38,7 +39,7 @@ def _of_json(settings: dict[str, Any]) -> str:
     if settings.get("normalizer") and (found := next((each["content"] for each in plain if each["normalized"]), None)):
         raise Refused(f"gigatoken looks for the added token {found!r} before it normalises, the tokenizer after it")
     settings |= {"added_tokens": plain, "post_processor": None, "truncation": None, "padding": None}
-    return json.dumps(settings, ensure_ascii=False)
+    return msgspec.json.encode(settings).decode()
 
 
 def _obstacles(proto: Any) -> Iterator[str]:
@@ -72,7 +73,7 @@ def _of_sentencepiece(proto: Any) -> str:
     }
     spaces = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
     settings = {"version": "1.0", "added_tokens": added, "normalizer": spaces, "model": model}
-    return json.dumps(settings, ensure_ascii=False)
+    return msgspec.json.encode(settings).decode()
 
 
 def _preparation(processor: Any, normalizer: Any) -> Prepare | None:

@@ -12,6 +12,7 @@ from data_prep.receipts import Receipt
 from recipes import run_record
 from recipes.card.places import Places
 from recipes.convert.verb import CERTIFICATE
+from recipes.report.files import strict
 from recipes.run_record import RunRecord
 
 Facts = dict[str, Any]
@@ -49,7 +50,7 @@ class Model:
         certificate: Its parity.json, as it is there.
         runs: Records of the runs that made it, first to last, as far as they are there.
         base: Name of the checkpoint the first of them started from; None where it started from random weights.
-        evaluation: The evaluation's file.
+        evaluation: The evaluation's file, None for every figure that is no number.
         evaluated_as: The name the model has in it; None where it is not evaluated.
         judged: What language models judged, by the name of the file beside the evaluation.
         contamination: Evaluation items found in the training text, from the file beside the evaluation.
@@ -92,7 +93,7 @@ def of_model(stage: str, places: Places) -> Model:
     folder = places.models[stage]
     records = {name: record for name, path in places.runs.items() if (record := run_record.read(path)) is not None}
     runs, base = lineage(stage, records)
-    evaluation = run_record.read_json(places.evaluation) if places.evaluation else None
+    evaluation = strict(run_record.read_json(places.evaluation)) if places.evaluation else None
     beside = places.evaluation.parent if places.evaluation else None
     return Model(
         stage=stage,

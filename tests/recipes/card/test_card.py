@@ -1,5 +1,6 @@
 """The verb: cards that say what the files say, run as they stand, and never replace somebody's own words."""
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -121,6 +122,18 @@ def test_decisions_are_taken_from_the_command_line(work) -> None:
 def test_an_evaluation_of_a_moved_run_is_taken_by_name_and_said(cards, capsys) -> None:
     assert cli.main(["card", str(cards)]) == 0
     assert f"the evaluation's model base is taken for {cards}/hf/base, though it names" in capsys.readouterr().out
+
+
+def test_a_figure_that_is_no_number_is_a_dash_and_no_result(work) -> None:
+    evaluation = work / "evaluation.json"
+    figures = json.loads(evaluation.read_text())
+    figures["bits_per_byte"]["hi-Deva"]["base"] = float("nan")
+    evaluation.write_text(json.dumps(figures))
+    assert cli.main(["card", str(work)]) == 0
+    model = work / "hf" / "base" / "README.md"
+    assert "nan" not in re.findall(r"\w+", model.read_text(encoding="utf-8"))
+    bits = [each for each in ModelCard.load(model).data.eval_results if each.metric_type == "bits_per_byte"]
+    assert {each.dataset_config for each in bits} == figures["bits_per_byte"].keys() - {"hi-Deva"}
 
 
 def test_a_preparation_that_stopped_early_has_no_card(work, capsys) -> None:

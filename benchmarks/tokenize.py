@@ -164,15 +164,11 @@ class Bench:
     megatron: Path | None
     python: str
 
-    def sides(self) -> tuple[str, ...]:
-        """In the order of the table."""
-        megatron = (FAST_MEGATRON, SLOW_MEGATRON, SENTENCEPIECE_MEGATRON) if self.megatron else ()
+    def sides(self, tokenizer: Tokenizer) -> tuple[str, ...]:
+        """Those that take such a tokenizer, in the order of the table."""
+        sentencepiece = (SENTENCEPIECE_MEGATRON,) if tokenizer.own.suffix == ".model" else ()
+        megatron = (FAST_MEGATRON, SLOW_MEGATRON, *sentencepiece) if self.megatron else ()
         return (OURS, BARE, BARE_FILE, *megatron, DATATROVE)
-
-    def sides_for(self, tokenizer: Tokenizer) -> tuple[str, ...]:
-        """Those that take such a tokenizer."""
-        without = () if tokenizer.own.suffix == ".model" else (SENTENCEPIECE_MEGATRON,)
-        return tuple(side for side in self.sides() if side not in without)
 
     def command(self, side: str, given: Input, tokenizer: Tokenizer, workers: int) -> list[str]:
         """The process of one side on one input."""
@@ -221,7 +217,7 @@ def same_bytes(side: str, given: Input) -> str:
 
 def compare(bench: Bench, inputs: dict[str, Input], tokenizer: Tokenizer) -> dict[str, tuple[float, Timed, str]]:
     """Megabytes, medians and bytes of every side that could run."""
-    runs: dict[str, list[Timed]] = {side: [] for side in bench.sides_for(tokenizer)}
+    runs: dict[str, list[Timed]] = {side: [] for side in bench.sides(tokenizer)}
     of = {side: inputs["slow" if side in SLOW else "whole"] for side in runs}
     for _ in range(bench.repetitions):
         for side in list(runs):
@@ -293,7 +289,7 @@ def main() -> None:
         grown = [bench.told(OURS, inputs[part], tokenizer, bench.workers).peak for part in ("slow", "whole")]
     print(machine_facts())
     print(f"peak memory at {SLOW_SHARE} times the text: {grown[1] / grown[0]:.2f} times")
-    for rival in bench.sides()[1:]:
+    for rival in dict.fromkeys(side for found in results for side in found if side != OURS):
         units = {"cpu": "MB per CPU second", "wall": "MB per second", "whole": "MB per second, start included"}
         for what, unit in units.items():
             if what == "whole" and rival in SLOW:  # which read less text

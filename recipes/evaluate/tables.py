@@ -12,7 +12,8 @@ def show(result: Mapping[str, Any]) -> None:
     """All tables of an output file."""
     if "bits_per_byte" in result:
         make_console().print(bits_table(result))
-        print("".join(f"{line}\n" for line in changes(result["difference"])), end="")
+        for line in changes(result):
+            print(line)
     if "tasks" in result:
         make_console().print(task_table(result))
 
@@ -35,16 +36,17 @@ def bits_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def changes(differences: Mapping[str, Any]) -> Iterator[str]:
+def changes(result: Mapping[str, Any]) -> Iterator[str]:
     """A line a model but the first: how it differs from that one in every language, with paired 95 % intervals."""
-    pairs = {(first, model) for found in differences.values() for first in found for model in found[first]}
-    for first, model in sorted(pairs):
-        cells = (
+    first, *others = result["models"]
+    for model in others:
+        cells = [
             f"{lang} {each['delta']:+.3f} ({each['low']:+.3f} to {each['high']:+.3f})"
-            for lang, found in differences.items()
+            for lang, found in result["difference"].items()
             if (each := found.get(first, {}).get(model))
-        )
-        yield f"{model} - {first}, paired, 95 % intervals: {', '.join(cells)}"
+        ]
+        if cells:
+            yield f"{model} - {first}, paired, 95 % intervals: {', '.join(cells)}"
 
 
 def task_table(result: Mapping[str, Any]) -> Table:
